@@ -1,0 +1,30 @@
+//! The rules of Countersign, as pure functions: `now` and randomness are arguments, nothing here does I/O.
+//!
+//! A login gives three tokens, kept in three places: a short access JWT in memory, a long refresh JWT in an
+//! `HttpOnly` cookie, and a CSRF token whose SHA-256 both JWTs carry, so that it *countersigns* them.
+//!
+//! - [`session`]: the life cycle of a session: rotation, grace, theft.
+//! - [`jwt`]: the strict JWT parser and verifier, and the claims of both tokens.
+//! - [`csrf`]: the countersignature.
+//! - [`client`]: who is at the other end.
+//! - [`guess`]: how many failed passwords are too many.
+//! - [`name`]: user names and e-mail addresses.
+//! - [`origin`]: web origins, and who may call from which.
+//! - [`json`]: JSON as we take it from strangers: no duplicate members, a bounded depth.
+
+pub mod client;
+pub mod csrf;
+pub mod guess;
+pub mod id;
+pub mod json;
+pub mod jwt;
+pub mod name;
+pub mod origin;
+pub mod secret;
+pub mod session;
+pub mod time;
+
+pub use client::{Client, Network};
+pub use id::{Generation, SessionId, UserId};
+pub use secret::Secret;
+pub use time::{Clock, Seconds, Timestamp};
