@@ -144,8 +144,8 @@ impl OriginPolicy {
     /// The allowed origins on another site than the public URL: with a `SameSite` other than `None`, no cookie of
     /// ours comes from there. (Apps aren't among them: they need no cookies.)
     pub fn on_other_sites(&self) -> impl Iterator<Item = &Origin> {
-        let own = &self.own[..1];
-        self.allowed.iter().filter(move |origin| own.iter().all(|own| !own.is_same_site(origin)))
+        let public = self.own.first();
+        self.allowed.iter().filter(move |origin| public.is_none_or(|public| !public.is_same_site(origin)))
     }
 }
 
