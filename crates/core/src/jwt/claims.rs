@@ -1,0 +1,220 @@
+//! The claims of both tokens: what they say, how it is written, how it is read.
+
+use serde_json::{Map, Value};
+
+use super::Reason;
+use crate::csrf::Csh;
+use crate::id::{Generation, SessionId, UserId};
+
+/// What an access token says. Times are NumericDates: whole seconds since 1970.
+#[derive(Clone, PartialEq, Debug)]
+pub struct AccessClaims {
+    /// `iss`: who made the token.
+    pub issuer: String,
+    /// `aud`: for whom. In a token of several audiences, the one that we are.
+    pub audience: String,
+    /// `sub`, and the same as a number in `user_id`.
+    pub user: UserId,
+    /// `sid`.
+    pub session: SessionId,
+    /// `jti`. We write one always; a verifier doesn't need it.
+    pub jti: Option<String>,
+    /// `iat`.
+    pub issued_at: i64,
+    /// `exp`: the token is expired from this second on.
+    pub expires_at: i64,
+    /// `auth_time`: when the user gave a password. We write it always; a verifier doesn't need it.
+    pub auth_time: Option<i64>,
+    /// `csh`: which CSRF token countersigns this one. A body-delivered session has none.
+    pub csh: Option<Csh>,
+    /// Every other claim, such as `groups` and `permissions`. It can't replace one of the above.
+    pub extra: Map<String, Value>,
+}
+
+/// What a refresh token says. Times are NumericDates: whole seconds since 1970.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RefreshClaims {
+    /// `sub`.
+    pub user: UserId,
+    /// `sid`.
+    pub session: SessionId,
+    /// `gen`: how often the session had been rotated when this was made.
+    pub generation: Generation,
+    /// `iat`.
+    pub issued_at: i64,
+    /// `exp`: the token is expired from this second on.
+    pub expires_at: i64,
+    /// `csh`: which CSRF token countersigns this one. A body-delivered session has none.
+    pub csh: Option<Csh>,
+}
+
+const ACCESS: &str = "access";
+const REFRESH: &str = "refresh";
+
+impl AccessClaims {
+    pub(super) fn write(&self) -> Map<String, Value> {
+        let mut claims = Claims(self.extra.clone());
+        claims.put("token_type", Some(ACCESS));
+        claims.put("iss", Some(self.issuer.as_str()));
+        claims.put("aud", Some(self.audience.as_str()));
+        claims.put("sub", Some(self.user.to_string()));
+        claims.put("user_id", Some(self.user.0));
+        claims.put("sid", Some(self.session.to_string()));
+        claims.put("jti", self.jti.as_deref());
+        claims.put("iat", Some(self.issued_at));
+        claims.put("exp", Some(self.expires_at));
+        claims.put("auth_time", self.auth_time);
+        claims.put("csh", self.csh.map(|csh| csh.to_string()));
+        claims.0
+    }
+
+    /// `latest` is the last second that `iat` and `nbf` may name.
+    pub(super) fn read(
+        claims: Map<String, Value>,
+        (issuer, audience): (&str, &str),
+        latest: i64,
+    ) -> Result<Self, Reason> {
+        let mut claims = Claims(claims);
+        let common = claims.common(ACCESS, issuer, latest)?;
+        claims.audience(audience)?;
+        if claims.integer("user_id")? != Some(common.user.0) {
+            return Err(Reason::Claim("user_id"));
+        }
+        Ok(Self {
+            issuer: issuer.to_owned(),
+            audience: audience.to_owned(),
+            user: common.user,
+            session: common.session,
+            jti: claims.text("jti")?,
+            issued_at: common.issued_at,
+            expires_at: common.expires_at,
+            auth_time: claims.date("auth_time")?,
+            csh: common.csh,
+            extra: claims.0,
+        })
+    }
+}
+
+impl RefreshClaims {
+    pub(super) fn write(&self, issuer: &str) -> Map<String, Value> {
+        let mut claims = Claims(Map::new());
+        claims.put("token_type", Some(REFRESH));
+        claims.put("iss", Some(issuer));
+        claims.put("sub", Some(self.user.to_string()));
+        claims.put("sid", Some(self.session.to_string()));
+        claims.put("gen", Some(self.generation.0));
+        claims.put("iat", Some(self.issued_at));
+        claims.put("exp", Some(self.expires_at));
+        claims.put("csh", self.csh.map(|csh| csh.to_string()));
+        claims.0
+    }
+
+    /// `latest` is the last second that `iat` and `nbf` may name.
+    pub(super) fn read(claims: Map<String, Value>, issuer: &str, latest: i64) -> Result<Self, Reason> {
+        let mut claims = Claims(claims);
+        let common = claims.common(REFRESH, issuer, latest)?;
+        let generation = claims.integer("gen")?.filter(|&number| number >= Generation::FIRST.0);
+        Ok(Self {
+            user: common.user,
+            session: common.session,
+            generation: Generation(generation.ok_or(Reason::Claim("gen"))?),
+            issued_at: common.issued_at,
+            expires_at: common.expires_at,
+            csh: common.csh,
+        })
+    }
+}
+
+/// What both tokens say.
+struct Common {
+    user: UserId,
+    session: SessionId,
+    issued_at: i64,
+    expires_at: i64,
+    csh: Option<Csh>,
+}
+
+/// Claims as JSON. What is read is taken out; a claim of a wrong type is never taken for an absent one.
+struct Claims(Map<String, Value>);
+
+impl Claims {
+    /// Writes a claim; without a value, there is no such claim, whatever stood there.
+    fn put(&mut self, name: &str, value: Option<impl Into<Value>>) {
+        match value {
+            Some(value) => self.0.insert(name.to_owned(), value.into()),
+            None => self.0.remove(name),
+        };
+    }
+
+    fn common(&mut self, token_type: &str, issuer: &str, latest: i64) -> Result<Common, Reason> {
+        self.equal("token_type", token_type)?;
+        self.equal("iss", issuer)?;
+        let issued_at = self.date("iat")?.ok_or(Reason::Claim("iat"))?;
+        let not_before = self.date("nbf")?.unwrap_or(issued_at);
+        if issued_at.max(not_before) > latest {
+            return Err(Reason::NotYetValid);
+        }
+        Ok(Common {
+            user: self.user()?,
+            session: self.session()?,
+            issued_at,
+            expires_at: self.date("exp")?.ok_or(Reason::Claim("exp"))?,
+            csh: self.csh()?,
+        })
+    }
+
+    /// `sub`: the canonical decimal form of a positive number, so that one user has one name.
+    fn user(&mut self) -> Result<UserId, Reason> {
+        let sub = self.text("sub")?.filter(|sub| sub.starts_with(|first| matches!(first, '1'..='9')));
+        let id = sub.and_then(|sub| sub.parse().ok());
+        id.map(UserId).ok_or(Reason::Claim("sub"))
+    }
+
+    fn session(&mut self) -> Result<SessionId, Reason> {
+        let sid = self.text("sid")?;
+        sid.and_then(|sid| sid.parse().ok()).ok_or(Reason::Claim("sid"))
+    }
+
+    fn csh(&mut self) -> Result<Option<Csh>, Reason> {
+        self.text("csh")?.map(|csh| Csh::parse(&csh).ok_or(Reason::Claim("csh"))).transpose()
+    }
+
+    /// `aud` is ours, or a list of strings with ours among them.
+    fn audience(&mut self, ours: &str) -> Result<(), Reason> {
+        let fits = match self.0.remove("aud") {
+            Some(Value::String(audience)) => audience == ours,
+            Some(Value::Array(audiences)) => {
+                audiences.iter().all(Value::is_string) && audiences.iter().any(|audience| audience == ours)
+            }
+            _ => false,
+        };
+        if fits { Ok(()) } else { Err(Reason::Claim("aud")) }
+    }
+
+    fn equal(&mut self, name: &'static str, expected: &str) -> Result<(), Reason> {
+        let fits = self.text(name)?.is_some_and(|text| text == expected);
+        if fits { Ok(()) } else { Err(Reason::Claim(name)) }
+    }
+
+    fn text(&mut self, name: &'static str) -> Result<Option<String>, Reason> {
+        match self.0.remove(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(Reason::Claim(name)),
+        }
+    }
+
+    /// A JSON integer: `1.0` and `1e3` are none.
+    fn integer(&mut self, name: &'static str) -> Result<Option<i64>, Reason> {
+        let value = self.0.remove(name);
+        value.map(|value| value.as_i64().ok_or(Reason::Claim(name))).transpose()
+    }
+
+    /// A NumericDate of whole seconds, not before 1970.
+    fn date(&mut self, name: &'static str) -> Result<Option<i64>, Reason> {
+        match self.integer(name)? {
+            Some(..0) => Err(Reason::Claim(name)),
+            date => Ok(date),
+        }
+    }
+}

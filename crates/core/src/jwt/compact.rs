@@ -1,0 +1,81 @@
+//! Compact JWS (RFC 7515, section 3.1): three parts, canonical base64url, a strict header.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+
+use super::key::VerifyingKey;
+use super::{MAX_TOKEN_LEN, Reason};
+use crate::json::{Limits, parse_object};
+
+/// A token taken apart. Nothing in it is to be believed before [`Compact::verify`].
+pub(super) struct Compact<'a> {
+    pub(super) header: Header,
+    pub(super) payload: Vec<u8>,
+    signature: Vec<u8>,
+    signed: &'a [u8],
+}
+
+/// What we look at in the header. All else is ignored, a key named there above all.
+pub(super) struct Header {
+    pub(super) alg: String,
+    pub(super) typ: Option<String>,
+    pub(super) kid: Option<String>,
+}
+
+impl<'a> Compact<'a> {
+    pub(super) fn parse(token: &'a [u8]) -> Result<Self, Reason> {
+        if token.len() > MAX_TOKEN_LEN {
+            return Err(Reason::TooLong);
+        }
+        let mut parts = token.splitn(4, |&byte| byte == b'.');
+        let (Some(header), Some(payload), Some(signature), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(Reason::Structure);
+        };
+        Ok(Self {
+            header: Header::parse(&decode(header)?)?,
+            payload: decode(payload)?,
+            signature: decode(signature)?,
+            signed: &token[..header.len() + 1 + payload.len()],
+        })
+    }
+
+    /// Whether this key, under its one algorithm, made the signature.
+    pub(super) fn verify(&self, key: &VerifyingKey) -> Result<(), Reason> {
+        if self.header.alg != key.algorithm().as_str() {
+            return Err(Reason::Algorithm);
+        }
+        if key.verifies(self.signed, &self.signature) { Ok(()) } else { Err(Reason::Signature) }
+    }
+
+    /// The claims, as strict JSON.
+    pub(super) fn claims(&self) -> Result<Map<String, Value>, Reason> {
+        object(&self.payload)
+    }
+}
+
+impl Header {
+    fn parse(json: &[u8]) -> Result<Self, Reason> {
+        let mut header = object(json)?;
+        if ["crit", "b64", "zip"].iter().any(|&name| header.contains_key(name)) {
+            return Err(Reason::Extension);
+        }
+        let mut text = |name| match header.remove(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(Reason::Header),
+        };
+        Ok(Self { alg: text("alg")?.ok_or(Reason::Header)?, typ: text("typ")?, kid: text("kid")? })
+    }
+}
+
+fn object(json: &[u8]) -> Result<Map<String, Value>, Reason> {
+    parse_object(json, Limits { bytes: MAX_TOKEN_LEN, ..Limits::default() }).map_err(|_| Reason::Json)
+}
+
+/// The engine takes no padding, no other alphabet, no white space and no bits left over.
+fn decode(part: &[u8]) -> Result<Vec<u8>, Reason> {
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| Reason::Encoding)
+}

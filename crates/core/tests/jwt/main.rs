@@ -1,0 +1,9 @@
+//! The two JWTs from outside, through the public face of `jwt`.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy.toml exempts #[test] functions only, not the helpers beside them"
+)]
+
+mod round_trip;
+mod support;
