@@ -28,17 +28,17 @@ impl<'a> Compact<'a> {
         if token.len() > MAX_TOKEN_LEN {
             return Err(Reason::TooLong);
         }
-        let mut parts = token.splitn(4, |&byte| byte == b'.');
-        let (Some(header), Some(payload), Some(signature), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
+        let token = std::str::from_utf8(token).map_err(|_| Reason::Encoding)?;
+        let (signed, signature) = token.rsplit_once('.').ok_or(Reason::Structure)?;
+        let (header, payload) = signed.split_once('.').ok_or(Reason::Structure)?;
+        if payload.contains('.') {
             return Err(Reason::Structure);
-        };
+        }
         Ok(Self {
             header: Header::parse(&decode(header)?)?,
             payload: decode(payload)?,
             signature: decode(signature)?,
-            signed: &token[..header.len() + 1 + payload.len()],
+            signed: signed.as_bytes(),
         })
     }
 
@@ -76,6 +76,6 @@ fn object(json: &[u8]) -> Result<Map<String, Value>, Reason> {
 }
 
 /// The engine takes no padding, no other alphabet, no white space and no bits left over.
-fn decode(part: &[u8]) -> Result<Vec<u8>, Reason> {
+fn decode(part: &str) -> Result<Vec<u8>, Reason> {
     URL_SAFE_NO_PAD.decode(part).map_err(|_| Reason::Encoding)
 }

@@ -33,18 +33,19 @@ impl VerifyingKey {
     /// The key as it is published. `None` for HMAC: that key is a secret.
     pub fn to_jwk(&self) -> Option<Value> {
         let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-        let mut jwk = match self.material() {
-            Material::Ed25519 { x, .. } => json!({"kty": "OKP", "crv": "Ed25519", "x": encode(x)}),
-            Material::P256 { x, y, .. } => {
-                json!({"kty": "EC", "crv": "P-256", "x": encode(x), "y": encode(y)})
-            }
-            Material::Rsa { n, e, .. } => json!({"kty": "RSA", "n": encode(n), "e": encode(e)}),
-            Material::Hmac(_) => return None,
-        };
-        jwk["kid"] = self.kid().as_str().into();
-        jwk["alg"] = self.algorithm().as_str().into();
-        jwk["use"] = "sig".into();
-        Some(jwk)
+        let (kid, alg) = (self.kid().as_str(), self.algorithm().as_str());
+        match self.material() {
+            Material::Ed25519 { x, .. } => Some(json!({
+                "kty": "OKP", "crv": "Ed25519", "x": encode(x), "kid": kid, "alg": alg, "use": "sig",
+            })),
+            Material::P256 { x, y, .. } => Some(json!({
+                "kty": "EC", "crv": "P-256", "x": encode(x), "y": encode(y), "kid": kid, "alg": alg, "use": "sig",
+            })),
+            Material::Rsa { n, e, .. } => Some(json!({
+                "kty": "RSA", "n": encode(n), "e": encode(e), "kid": kid, "alg": alg, "use": "sig",
+            })),
+            Material::Hmac(_) => None,
+        }
     }
 }
 

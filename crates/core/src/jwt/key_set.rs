@@ -1,5 +1,7 @@
 //! A set of verifying keys, each under its own name.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use super::key::{KeyError, KeyId, VerifyingKey};
@@ -17,9 +19,8 @@ const MAX_KEYS: usize = 64;
 impl KeySet {
     /// A set of these keys; each name may be there once.
     pub fn new(keys: Vec<VerifyingKey>) -> Result<Self, KeyError> {
-        let repeated =
-            |at: usize, key: &VerifyingKey| keys[..at].iter().any(|other| other.kid() == key.kid());
-        if keys.iter().enumerate().any(|(at, key)| repeated(at, key)) {
+        let mut names = HashSet::new();
+        if !keys.iter().all(|key| names.insert(key.kid())) {
             return Err(KeyError::DuplicateKeyId);
         }
         Ok(Self { keys })

@@ -4,12 +4,11 @@ use std::fmt;
 
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::error::{KeyRejected, Unspecified};
-use aws_lc_rs::hmac;
-use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256,
 };
+use aws_lc_rs::{digest, hmac};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
@@ -135,15 +134,15 @@ impl SigningKey {
         if token.len() > MAX_TOKEN_LEN { Err(SigningError::TooLong) } else { Ok(token) }
     }
 
-    /// aws-lc draws the nonce of an ECDSA signature itself, and asks this parameter for nothing.
+    /// aws-lc draws the nonce of an ECDSA signature itself.
     fn sign(&self, bytes: &[u8]) -> Result<Vec<u8>, SigningError> {
-        let random = SystemRandom::new();
+        let digest = || digest::digest(&digest::SHA256, bytes);
         let signature = match &self.pair {
             Pair::Ed25519(pair) => pair.try_sign(bytes).map(|signature| signature.as_ref().to_vec()),
-            Pair::P256(pair) => pair.sign(&random, bytes).map(|signature| signature.as_ref().to_vec()),
+            Pair::P256(pair) => pair.sign_digest(&digest()).map(|signature| signature.as_ref().to_vec()),
             Pair::Rsa(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(&RSA_PKCS1_SHA256, &random, bytes, &mut signature).map(|()| signature)
+                pair.sign_digest(&RSA_PKCS1_SHA256, &digest(), &mut signature).map(|()| signature)
             }
             Pair::Hmac(key) => Ok(hmac::sign(key, bytes).as_ref().to_vec()),
         };
