@@ -1,1 +1,6 @@
-//! placeholder
+//! Countersign: self-hosted authentication for browser apps, mobile and desktop apps over an HTTP API.
+
+pub mod settings;
+
+/// The refresh cookie's name, before its prefix.
+pub const REFRESH_COOKIE: &str = "refreshtoken";
