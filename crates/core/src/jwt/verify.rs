@@ -42,15 +42,6 @@ impl AccessVerifier {
 
     /// What the token says, if it is good `now`. Whether its session still lives is another question.
     pub fn verify(&self, token: impl AsRef<[u8]>, now: Timestamp) -> Result<AccessClaims, TokenError> {
-        self.verify_with_key(token, now).map(|(claims, _)| claims)
-    }
-
-    /// The same, with the name of the key that verified it, for a cache that will [`recheck`](Self::recheck).
-    pub fn verify_with_key(
-        &self,
-        token: impl AsRef<[u8]>,
-        now: Timestamp,
-    ) -> Result<(AccessClaims, &KeyId), TokenError> {
         let token = Compact::parse(token.as_ref())?;
         let kid = token.header.kid.as_deref().ok_or(Reason::Key)?;
         let key = self.keys.get(kid).ok_or(Reason::Key)?;
@@ -62,12 +53,14 @@ impl AccessVerifier {
         )?;
         token.verify(key)?;
         not_expired(claims.expires_at, now, self.leeway)?;
-        Ok((claims, key.kid()))
+        Ok(claims)
     }
 
-    /// Whether a token that verified earlier is still good: its key is still in the set, its time not over.
-    pub fn recheck(&self, claims: &AccessClaims, kid: &KeyId, now: Timestamp) -> Result<(), TokenError> {
-        require(self.keys.contains(kid), Reason::Key)?;
+    /// Whether claims that *this* verifier verified earlier are still good: only their end can have come since.
+    ///
+    /// For a cache, at every hit. The keys can't have changed: a verifier with other keys is another verifier, and
+    /// must not look into this one's cache.
+    pub fn recheck(&self, claims: &AccessClaims, now: Timestamp) -> Result<(), TokenError> {
         not_expired(claims.expires_at, now, self.leeway)
     }
 
