@@ -25,6 +25,9 @@ mod key_set;
 mod sign;
 mod verify;
 
+#[cfg(test)]
+mod wycheproof;
+
 pub use claims::{AccessClaims, RefreshClaims};
 pub use key::{Algorithm, KeyError, KeyId, VerifyingKey};
 pub use key_set::KeySet;

@@ -5,5 +5,10 @@
     reason = "clippy.toml exempts #[test] functions only, not the helpers beside them"
 )]
 
+mod attacks;
+mod claims;
+mod forge;
+mod keys;
+mod properties;
 mod round_trip;
 mod support;

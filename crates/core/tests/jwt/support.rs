@@ -1,4 +1,4 @@
-//! One issuer, its keys and its tokens, and a forge that signs whatever it is given.
+//! One issuer, its keys, its claims and its verifiers.
 
 use std::sync::LazyLock;
 
