@@ -1,5 +1,6 @@
 //! Countersign: self-hosted authentication for browser apps, mobile and desktop apps over an HTTP API.
 
+pub mod http;
 pub mod settings;
 
 /// The refresh cookie's name, before its prefix.

@@ -1,0 +1,6 @@
+//! HTTP: everything that knows of headers, cookies and connections. What the product does is in `service`.
+
+pub mod cookies;
+
+#[cfg(test)]
+pub(crate) mod testing;
