@@ -235,7 +235,7 @@ fn a_key_id_names_one_of_our_keys_or_nothing() {
         forge.header("kid", &quoted("k".repeat(1_000_000))).is_refused(Reason::TooLong);
         for other in KEYS
             .iter()
-            .map(|key| key.verifying_key())
+            .map(SigningKey::verifying_key)
             .filter(|key| Kind::Access(key.algorithm()) != forge.kind)
         {
             forge.header("kid", &quoted(other.kid())).is_refused(Reason::Algorithm);
@@ -336,7 +336,7 @@ fn with_stray_bits(part: &str) -> Option<String> {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let (rest, last) = part.split_at(part.len() - 1);
     let value = ALPHABET.iter().position(|&byte| [byte] == last.as_bytes()).unwrap();
-    (part.len() % 4 != 0).then(|| format!("{rest}{}", char::from(ALPHABET[value + 1])))
+    (!part.len().is_multiple_of(4)).then(|| format!("{rest}{}", char::from(ALPHABET[value + 1])))
 }
 
 // attack 11

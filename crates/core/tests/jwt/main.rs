@@ -2,6 +2,7 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     reason = "clippy.toml exempts #[test] functions only, not the helpers beside them"
 )]
 
