@@ -93,3 +93,102 @@ impl Digest {
         u32::from_le_bytes([a, b, c, d]) as usize
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use countersign_core::{SessionId, Timestamp, UserId};
+
+    use super::*;
+
+    fn claims(user: i64, expires_at: i64) -> Arc<AccessClaims> {
+        Arc::new(AccessClaims {
+            issuer: "issuer".into(),
+            audience: "audience".into(),
+            user: UserId(user),
+            session: SessionId::new(Timestamp::from_secs(0), [0; 10]),
+            jti: None,
+            issued_at: 0,
+            expires_at,
+            auth_time: None,
+            csh: None,
+            extra: serde_json::Map::new(),
+        })
+    }
+
+    fn digest(n: i64) -> Digest {
+        Digest::of(&n.to_le_bytes())
+    }
+
+    fn recall(cache: &Cache, n: i64) -> Option<i64> {
+        cache.recall(&digest(n), |_| Ok(())).map(|known| known.unwrap().user.0)
+    }
+
+    fn len(cache: &Cache) -> usize {
+        cache.sets.iter().map(|set| set.lock().unwrap().len()).sum()
+    }
+
+    // attack 23
+    #[test]
+    fn it_never_holds_more_than_its_capacity() {
+        for capacity in [0, 1, 7, 16, 17, 100, 1000] {
+            let cache = Cache::new(capacity);
+            for n in 0..5_000 {
+                cache.remember(digest(n), claims(n, n));
+            }
+            assert!(len(&cache) <= capacity, "{} of {capacity}", len(&cache));
+            assert!(len(&cache) * 2 > capacity || capacity == 0, "{} of {capacity}", len(&cache));
+        }
+    }
+
+    // attack 23
+    #[test]
+    fn each_token_is_answered_with_its_own_claims_or_not_at_all() {
+        let cache = Cache::new(500);
+        for n in 0..2_000 {
+            cache.remember(digest(n), claims(n, n));
+        }
+        let known = (0..2_000).filter_map(|n| recall(&cache, n).map(|user| assert_eq!(user, n))).count();
+        assert_eq!(known, len(&cache));
+        assert_eq!(recall(&cache, 2_001), None);
+    }
+
+    #[test]
+    fn a_cache_that_is_half_full_loses_hardly_anything() {
+        let cache = Cache::new(8_192);
+        for n in 0..4_096 {
+            cache.remember(digest(n), claims(n, n));
+        }
+        assert!(len(&cache) > 4_050, "{}", len(&cache));
+    }
+
+    #[test]
+    fn a_full_set_gives_up_what_expires_first() {
+        let cache = Cache::new(WAYS);
+        for (n, expires_at) in (0..).zip([5, 3, 1, 4, 2, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]) {
+            cache.remember(digest(n), claims(n, expires_at));
+        }
+        cache.remember(digest(99), claims(99, 20));
+        assert_eq!((recall(&cache, 2), recall(&cache, 99)), (None, Some(99)));
+        cache.remember(digest(98), claims(98, 20));
+        assert_eq!((recall(&cache, 4), recall(&cache, 98)), (None, Some(98)));
+        assert_eq!(len(&cache), WAYS);
+    }
+
+    #[test]
+    fn a_token_that_is_remembered_twice_takes_one_place() {
+        let cache = Cache::new(WAYS);
+        cache.remember(digest(1), claims(1, 1));
+        cache.remember(digest(1), claims(1, 1));
+        assert_eq!(len(&cache), 1);
+    }
+
+    // attack 23
+    #[test]
+    fn what_is_no_longer_good_is_refused_and_dropped() {
+        let cache = Cache::new(WAYS);
+        cache.remember(digest(1), claims(1, 1));
+        let refused = cache.recall(&digest(1), |_| Err(TokenError::Expired));
+        assert_eq!(refused, Some(Err(TokenError::Expired)));
+        assert_eq!(recall(&cache, 1), None);
+    }
+}

@@ -203,3 +203,140 @@ impl IntoResponse for Problem {
         response
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Status, then headers, then the body, as a client sees them.
+    fn seen(problem: Problem) -> String {
+        let (parts, body) = problem.into_response().into_parts();
+        let headers =
+            parts.headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let body = runtime.block_on(axum::body::to_bytes(body, 64 * 1024)).unwrap();
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        [parts.status.as_u16().to_string()]
+            .into_iter()
+            .chain(headers)
+            .chain([body])
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
+    #[test]
+    fn each_answer_of_a_guarded_route_has_its_exact_bytes() {
+        let cases = [
+            (
+                Problem::not_authenticated(),
+                r#"401
+content-type: application/problem+json
+cache-control: no-store
+www-authenticate: Bearer realm="countersign"
+{"type":"about:blank","title":"Unauthorized","status":401,"detail":"Authentication credentials were not provided.","code":"not_authenticated"}"#,
+            ),
+            (
+                Problem::token_prefix_missing(),
+                r#"401
+content-type: application/problem+json
+cache-control: no-store
+www-authenticate: Bearer realm="countersign", error="invalid_token", error_description="Token prefix missing"
+{"type":"about:blank","title":"Unauthorized","status":401,"detail":"Token prefix missing","code":"token_prefix_missing"}"#,
+            ),
+            (
+                Problem::token_expired(),
+                r#"401
+content-type: application/problem+json
+cache-control: no-store
+www-authenticate: Bearer realm="countersign", error="invalid_token", error_description="access_token expired"
+{"type":"about:blank","title":"Unauthorized","status":401,"detail":"access_token expired","code":"token_expired"}"#,
+            ),
+            (
+                Problem::token_invalid(),
+                r#"401
+content-type: application/problem+json
+cache-control: no-store
+www-authenticate: Bearer realm="countersign", error="invalid_token", error_description="access_token invalid"
+{"type":"about:blank","title":"Unauthorized","status":401,"detail":"access_token invalid","code":"token_invalid"}"#,
+            ),
+            (
+                Problem::session_ended(),
+                r#"401
+content-type: application/problem+json
+cache-control: no-store
+www-authenticate: Bearer realm="countersign", error="invalid_token", error_description="session ended, please login again"
+{"type":"about:blank","title":"Unauthorized","status":401,"detail":"session ended, please login again","code":"session_ended"}"#,
+            ),
+            (
+                Problem::user_inactive(),
+                r#"401
+content-type: application/problem+json
+cache-control: no-store
+www-authenticate: Bearer realm="countersign", error="invalid_token", error_description="user is inactive"
+{"type":"about:blank","title":"Unauthorized","status":401,"detail":"user is inactive","code":"user_inactive"}"#,
+            ),
+            (
+                Problem::csrf_failed(CsrfFailure::Missing),
+                r#"403
+content-type: application/problem+json
+cache-control: no-store
+{"type":"about:blank","title":"Forbidden","status":403,"detail":"CSRF token missing: send it in the X-CSRFTOKEN header","code":"csrf_failed"}"#,
+            ),
+            (
+                Problem::csrf_failed(CsrfFailure::Wrong),
+                r#"403
+content-type: application/problem+json
+cache-control: no-store
+{"type":"about:blank","title":"Forbidden","status":403,"detail":"CSRF token is not this session's","code":"csrf_failed"}"#,
+            ),
+            (
+                Problem::csrf_failed(CsrfFailure::Conflicting),
+                r#"403
+content-type: application/problem+json
+cache-control: no-store
+{"type":"about:blank","title":"Forbidden","status":403,"detail":"CSRF headers contradict each other","code":"csrf_failed"}"#,
+            ),
+            (
+                Problem::permission_denied(),
+                r#"403
+content-type: application/problem+json
+cache-control: no-store
+{"type":"about:blank","title":"Forbidden","status":403,"detail":"You do not have permission to perform this action.","code":"permission_denied"}"#,
+            ),
+            (
+                Problem::unavailable(),
+                r#"503
+content-type: application/problem+json
+cache-control: no-store
+retry-after: 1
+{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"This can't be checked right now, try again shortly.","code":"unavailable"}"#,
+            ),
+        ];
+        for (problem, expected) in cases {
+            assert_eq!(seen(problem), expected);
+        }
+    }
+
+    #[test]
+    fn field_errors_stand_by_field() {
+        let problem = Problem::new(StatusCode::BAD_REQUEST, "invalid_password", "no good")
+            .with_errors([("new_password", vec!["too short", "too common"]), ("email", vec!["no address"])])
+            .with_errors(BTreeMap::from([("email".to_owned(), ["taken".to_owned()])]));
+        let expected = r#""code":"invalid_password","errors":{"email":["no address","taken"],"new_password":["too short","too common"]}}"#;
+        assert!(seen(problem).ends_with(expected));
+    }
+
+    #[test]
+    fn a_401_carries_a_challenge_whatever_made_it_and_nothing_else_does() {
+        let plain = seen(Problem::new(StatusCode::UNAUTHORIZED, "x", "y"));
+        assert!(plain.contains("\nwww-authenticate: Bearer realm=\"countersign\"\n"));
+        let forbidden = Problem::new(StatusCode::FORBIDDEN, "x", "y");
+        assert!(!seen(forbidden.with_challenge(Challenge::InvalidToken("z"))).contains("www-authenticate"));
+    }
+
+    #[test]
+    fn a_description_keeps_to_the_characters_of_rfc_6750() {
+        let value = Challenge::InvalidToken("a\"b\\c\nd\u{e4}\u{7f}!#[]~ e").header();
+        assert_eq!(value.to_str().unwrap().split("error_description=").nth(1), Some("\"abcd!#[]~ e\""));
+    }
+}

@@ -12,6 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use countersign_core::jwt::{AccessClaims, AccessVerifier, KeySet, TokenError, VerifyingKey};
 use countersign_core::{Clock, Seconds};
 use http::{HeaderMap, Method};
+use tracing::debug;
 
 use crate::bearer::bearer_token;
 use crate::cache::{Cache, Digest};
@@ -127,9 +128,16 @@ impl Verifier {
         }
     }
 
-    /// Reads the token, by its signature or from memory.
     fn recognise(&self, headers: &HeaderMap) -> Result<Sighting, Denied> {
         let token = bearer_token(headers)?;
+        self.verify(token).map_err(|error| {
+            debug!(?error, "access token refused");
+            error.into()
+        })
+    }
+
+    /// Reads the token, from memory or by its signature.
+    fn verify(&self, token: &[u8]) -> Result<Sighting, TokenError> {
         let digest = Digest::of(token);
         let trust = self.trust();
         let now = self.clock.now();
