@@ -1,0 +1,158 @@
+// What a signed-in user does: look at the profile and change it, see and end sessions, change the
+// password.
+
+import { announce, byId, el, onClick, onSubmit } from './ui.js';
+
+export function setUpAccount(client) {
+  onClick(byId('get-profile'), async () => {
+    const answer = await client.call('GET', '/accounts/profile');
+    if (answer.ok) announce(`The API knows you as ${answer.body.user.username}.`);
+    else announce(answer.body?.detail);
+  });
+
+  onClick(byId('refresh'), async () => {
+    const answer = await client.refresh();
+    if (answer.ok)
+      announce('Refreshed: a new access token, and a new refresh cookie that this page can’t see.');
+    else announce(answer.body?.detail);
+  });
+
+  setUpProfile(client);
+  setUpSessions(client);
+  setUpPassword(client);
+}
+
+// --- Profile ------------------------------------------------------------------------------------
+
+const PROFILE_FIELDS = ['first_name', 'last_name', 'email'];
+
+export function showProfile(user) {
+  const form = byId('profile-form');
+  for (const name of PROFILE_FIELDS) form.elements[name].value = user[name] ?? '';
+  askForPassword(form, false);
+  byId('password-form').elements.username.value = user.username; // for password managers
+}
+
+function setUpProfile(client) {
+  const form = byId('profile-form');
+  const emailChanged = () => form.elements.email.value !== (client.reveal().user?.email ?? '');
+  form.elements.email.addEventListener('input', () => askForPassword(form, emailChanged()));
+
+  onSubmit(form, async (fields) => {
+    const { user } = client.reveal();
+    const changed = PROFILE_FIELDS.filter((name) => fields[name] !== (user[name] ?? ''));
+    if (changed.length === 0) {
+      announce('Nothing was changed, so nothing was sent.');
+      return null;
+    }
+    const changes = Object.fromEntries(changed.map((name) => [name, fields[name]]));
+    if (emailChanged()) changes.password = fields.password;
+    const answer = await client.updateProfile(changes);
+    if (answer.ok) announce('The profile was saved.');
+    return answer;
+  });
+}
+
+/** A new e-mail address needs the password beside it. */
+function askForPassword(form, needed) {
+  byId('profile-password').hidden = !needed;
+  form.elements.password.required = needed;
+  if (!needed) form.elements.password.value = '';
+}
+
+// --- Sessions -----------------------------------------------------------------------------------
+
+function setUpSessions(client) {
+  const panel = byId('sessions-panel');
+  panel.addEventListener('toggle', () => {
+    if (panel.open && client.reveal().user)
+      listSessions(client).catch((error) => announce(error.message));
+  });
+  onClick(byId('list-sessions'), () => listSessions(client));
+  onClick(byId('end-others'), async () => {
+    const answer = await client.call('DELETE', '/accounts/sessions');
+    announce(answer.ok ? 'All other sessions have ended.' : answer.body?.detail);
+    await listSessions(client);
+  });
+}
+
+async function listSessions(client) {
+  const answer = await client.call('GET', '/accounts/sessions');
+  if (!answer.ok) return announce(answer.body?.detail);
+  const sessions = answer.body.sessions.toSorted((a, b) => b.current - a.current);
+  byId('sessions').replaceChildren(...sessions.map((session) => sessionRow(client, session)));
+  byId('end-others').hidden = sessions.length < 2;
+}
+
+function sessionRow(client, session) {
+  const name = deviceName(session.user_agent);
+  const seen = new Date(session.last_used_at).toLocaleString([], {
+    dateStyle: 'medium',
+    timeStyle: 'short',
+  });
+  return el(
+    'li',
+    { className: 'session' },
+    el(
+      'div',
+      {},
+      el('strong', { title: session.user_agent ?? '' }, name),
+      el('p', {}, `${session.ip ?? 'unknown address'}, last used ${seen}`),
+    ),
+    session.current
+      ? el('span', { className: 'tag' }, 'this one')
+      : endButton(client, session, name),
+  );
+}
+
+function endButton(client, { id }, name) {
+  const button = el('button', { type: 'button', className: 'small' }, 'End');
+  button.setAttribute('aria-label', `End the session of ${name}`);
+  onClick(button, async () => {
+    const answer = await client.call('DELETE', `/accounts/sessions/${encodeURIComponent(id)}`);
+    announce(answer.ok ? 'That session has ended.' : answer.body?.detail);
+    await listSessions(client);
+    byId('list-sessions').focus();
+  });
+  return button;
+}
+
+/** "Firefox on Linux": a guess from the User-Agent header, good enough to recognise a device by. */
+function deviceName(userAgent) {
+  const find = (names) => names.find((name) => userAgent?.includes(name));
+  const browser = {
+    Edg: 'Edge',
+    OPR: 'Opera',
+    Firefox: 'Firefox',
+    Chrome: 'Chrome',
+    Safari: 'Safari',
+    curl: 'curl',
+  };
+  const system = {
+    Android: 'Android',
+    iPhone: 'iPhone',
+    iPad: 'iPad',
+    Windows: 'Windows',
+    'Mac OS': 'Mac',
+    Linux: 'Linux',
+  };
+  const program = browser[find(Object.keys(browser))] ?? (userAgent || 'An unknown program');
+  const machine = system[find(Object.keys(system))];
+  return machine ? `${program} on ${machine}` : program;
+}
+
+// --- Password -----------------------------------------------------------------------------------
+
+function setUpPassword(client) {
+  const form = byId('password-form');
+  onSubmit(form, async ({ old_password: oldPassword, new_password: newPassword }) => {
+    const answer = await client.changePassword(oldPassword, newPassword);
+    if (answer.ok) {
+      form.reset();
+      announce(
+        'The password was changed. Every older session has ended, and this page has a new one.',
+      );
+    }
+    return answer;
+  });
+}

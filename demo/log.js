@@ -1,0 +1,146 @@
+// The request log: what went over the wire, newest first, and why the answer was what it was.
+
+import { codeOf } from './api.js';
+import { explain } from './explain.js';
+import { shorten } from './tokens.js';
+import { byId, el, timeOfDay } from './ui.js';
+
+const LONGEST = 50; // entries
+
+/** The answer's headers that the browser lets a page of another origin see. */
+const SHOWN_HEADERS = [
+  'Content-Type',
+  'Cache-Control',
+  'Retry-After',
+  'WWW-Authenticate',
+  'X-Request-Id',
+];
+
+/** Which of the three tokens a header carries: it gets that token's colour. */
+const CARRIES = {
+  Authorization: 'access',
+  'X-CSRFTOKEN': 'csrf',
+  Cookie: 'refresh',
+  'Set-Cookie': 'refresh',
+};
+
+const TOKENS = ['access_token', 'csrf_token', 'X-CSRFTOKEN', 'Idempotency-Key'];
+const PASSWORDS = ['password', 'old_password', 'new_password'];
+
+/** The routes whose good answer sets or clears cookies. */
+const SETS_COOKIES = [
+  '/accounts/login',
+  '/accounts/refresh_token',
+  '/accounts/csrf',
+  '/accounts/logout',
+  '/accounts/password',
+];
+
+let count = 0;
+
+export function logExchange(exchange) {
+  const { request, answer, milliseconds } = exchange;
+  const tone = toneOf(exchange);
+  const isExperiment = request.expected !== undefined;
+  const entry = el(
+    'li',
+    { id: `request-${(count += 1)}`, className: `entry ${tone}` },
+    el(
+      'h3',
+      { className: 'entry-line' },
+      el('span', { className: 'method' }, request.method),
+      el('span', { className: 'path' }, request.path),
+      statusChip(answer, tone),
+    ),
+    el('p', { className: 'entry-why' }, explain(exchange)),
+    el(
+      'details',
+      { open: isExperiment },
+      el(
+        'summary',
+        {},
+        'Headers and bodies',
+        el('span', { className: 'when' }, `${timeOfDay(new Date())}, ${milliseconds} ms`),
+      ),
+      wire('Request', requestLines(request)),
+      wire('Answer', answer ? answerLines(request, answer) : [el('i', {}, 'none')]),
+    ),
+  );
+
+  const list = byId('log');
+  if (isExperiment) list.querySelectorAll('details[open]').forEach((older) => (older.open = false));
+  list.prepend(entry);
+  list.scrollTop = 0;
+  if (list.children.length > LONGEST) list.lastElementChild.remove();
+  byId('log-empty').hidden = true;
+}
+
+export function clearLog() {
+  byId('log').replaceChildren();
+  byId('log-empty').hidden = false;
+}
+
+/** The entry of the last request, to link to. */
+export function lastEntryId() {
+  return `request-${count}`;
+}
+
+export function statusChip(answer, tone = answer?.ok ? 'is-ok' : 'is-refused') {
+  const words = [answer?.status ?? 'no answer', codeOf(answer)].filter(Boolean);
+  return el('span', { className: `status ${tone}` }, words.join(' '));
+}
+
+/** A refusal is red. That nobody is signed in yet is not a refusal. */
+function toneOf({ request, answer }) {
+  const isFirstVisit = request.path === '/accounts/csrf' && codeOf(answer) === 'not_authenticated';
+  if (isFirstVisit) return 'is-quiet';
+  return answer?.ok ? 'is-ok' : 'is-refused';
+}
+
+function wire(title, lines) {
+  return el(
+    'div',
+    { className: 'wire' },
+    el('h4', {}, title),
+    el('pre', {}, ...lines.flatMap((line) => [line, '\n'])),
+  );
+}
+
+function requestLines({ method, path, headers, body }) {
+  return [
+    `${method} ${path}`,
+    ...Object.entries(headers).map(([name, value]) => headerLine(name, withoutSecret(name, value))),
+    headerLine('Cookie', el('i', {}, 'added by the browser, out of script’s sight')),
+    ...bodyLines(body),
+  ];
+}
+
+function answerLines({ path }, { ok, status, headers, body }) {
+  return [
+    `${status}`,
+    ...SHOWN_HEADERS.filter((name) => headers.has(name)).map((name) =>
+      headerLine(name, headers.get(name)),
+    ),
+    ...(ok && SETS_COOKIES.includes(path)
+      ? [headerLine('Set-Cookie', el('i', {}, 'taken by the browser, out of script’s sight'))]
+      : []),
+    ...bodyLines(body),
+  ];
+}
+
+function headerLine(name, value) {
+  return el('span', { className: `header-line ${CARRIES[name] ?? ''}` }, `${name}: `, value);
+}
+
+function bodyLines(body) {
+  return body ? ['', JSON.stringify(body, withoutSecret, 2)] : [];
+}
+
+/** A log is read over shoulders and lands in screenshots: it holds no whole token, and no password. */
+function withoutSecret(name, value) {
+  if (typeof value !== 'string') return value;
+  if (PASSWORDS.includes(name)) return '••••••••';
+  if (TOKENS.includes(name)) return shorten(value);
+  if (name === 'Authorization') return value.replace(/\S+$/, shorten);
+  return value;
+}
