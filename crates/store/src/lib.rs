@@ -1,1 +1,317 @@
-//! placeholder
+//! Countersign's store: users, sessions, keys and audit behind one face.
+//!
+//! The face is at use-case grain: each method is one transaction that leaves the store in order, however many
+//! clients race for it. The store keeps what it is given and never sees a plain secret: passwords come as hashes,
+//! private keys sealed, `Idempotency-Key`s hashed; a refresh token it never sees at all.
+//!
+//! Two rules hold for every method:
+//!
+//! - `Ok` of a method that changes something means that the change is on disk: it survives `kill -9` and a power cut.
+//!   Its moment is the event's `at`.
+//! - What can't be done now (the disk is full, the database is away) is [`StoreError::Unavailable`], and nothing has
+//!   changed; the caller refuses, and never lets through what it couldn't check.
+//!
+//! An event of the audit is handed in with the change that it tells of, and stands or falls with it.
+
+mod audit;
+mod key;
+mod news;
+mod session;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+mod user;
+
+use countersign_core::session::{EndReason, RotationPolicy, Session};
+use countersign_core::{Network, SessionId, Timestamp, UserId};
+
+pub use audit::{AuditEvent, AuditFilter, AuditRow, EventKind};
+pub use key::StoredKey;
+pub use news::{News, NewsItem, NewsSeq};
+pub use session::{EndOutcome, Login, Rotate, Rotation, SessionEnd, StartOutcome};
+pub use user::{
+    CeilingState, Failures, LoginUser, NewUser, Password, PasswordHash, ProfileChange, User, UserSelector,
+};
+
+/// The store: one of the engines, behind one face.
+#[derive(Clone)]
+pub enum Store {
+    /// The embedded database.
+    #[cfg(feature = "sqlite")]
+    Sqlite(sqlite::Sqlite),
+}
+
+/// Why a use case could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Not now: full, locked, away or too slow. Nothing has changed; try again later.
+    #[error("the database is not available: {0}")]
+    Unavailable(String),
+    /// The database holds what this program can't have written, or refused a statement of ours: a defect.
+    #[error("the database is not as expected: {0}")]
+    Defect(String),
+}
+
+/// Why a user could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateUserError {
+    /// Another user has this name, or one that differs only in case.
+    #[error("a user of this name exists already")]
+    UsernameTaken,
+    /// The store's own trouble.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Calls the same method on whichever engine this is.
+macro_rules! engine {
+    ($store:expr, $engine:ident => $call:expr) => {
+        match $store {
+            #[cfg(feature = "sqlite")]
+            Store::Sqlite($engine) => $call,
+        }
+    };
+}
+
+/// Being there.
+impl Store {
+    /// Whether the store answers, by reading from it and (SQLite) by asking whether it can be written.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        engine!(self, engine => engine.ping().await)
+    }
+
+    /// Finishes what is under way and closes the database. Later calls are [`StoreError::Unavailable`].
+    pub async fn close(&self) {
+        engine!(self, engine => engine.close().await);
+    }
+
+    /// A value that all nodes share, such as the longest access lifetime ever issued.
+    pub async fn meta(&self, name: &'static str) -> Result<Option<String>, StoreError> {
+        engine!(self, engine => engine.meta(name).await)
+    }
+
+    /// Sets a shared value.
+    pub async fn set_meta(&self, name: &'static str, value: String) -> Result<(), StoreError> {
+        engine!(self, engine => engine.set_meta(name, value).await)
+    }
+}
+
+/// Users.
+impl Store {
+    /// A user, by id or name.
+    pub async fn user(&self, who: UserSelector) -> Result<Option<User>, StoreError> {
+        engine!(self, engine => engine.user(who).await)
+    }
+
+    /// What a password check needs to know of a user, by id or name.
+    ///
+    /// `by_email` also takes an e-mail address, if exactly one user has it and it is nobody's user name.
+    pub async fn user_for_login(
+        &self,
+        who: UserSelector,
+        by_email: bool,
+        network: Network,
+    ) -> Result<Option<LoginUser>, StoreError> {
+        engine!(self, engine => engine.user_for_login(who, by_email, network).await)
+    }
+
+    /// Makes a user.
+    pub async fn create_user(&self, new: NewUser, event: AuditEvent) -> Result<User, CreateUserError> {
+        engine!(self, engine => engine.create_user(new, event).await)
+    }
+
+    /// Changes what a user may change of themselves; `None` where there is no such user.
+    pub async fn update_profile(
+        &self,
+        user: UserId,
+        change: ProfileChange,
+        event: AuditEvent,
+    ) -> Result<Option<User>, StoreError> {
+        engine!(self, engine => engine.update_profile(user, change, event).await)
+    }
+
+    /// Sets a password, ends every session of the user and forgets failed guesses; `false`: no such user.
+    pub async fn set_password(
+        &self,
+        user: UserId,
+        password: Password,
+        event: AuditEvent,
+    ) -> Result<bool, StoreError> {
+        engine!(self, engine => engine.set_password(user, password, event).await)
+    }
+
+    /// A user's own change of password: if `checked` is still the stored hash, every session of the user ends and
+    /// `next` starts, in one transaction.
+    pub async fn change_password(
+        &self,
+        checked: PasswordHash,
+        password: Password,
+        next: Session,
+        event: AuditEvent,
+    ) -> Result<StartOutcome, StoreError> {
+        engine!(self, engine => engine.change_password(checked, password, next, event).await)
+    }
+
+    /// Activates or deactivates a user; deactivating ends their sessions. `false`: no such user.
+    pub async fn set_active(&self, user: UserId, active: bool, event: AuditEvent) -> Result<bool, StoreError> {
+        engine!(self, engine => engine.set_active(user, active, event).await)
+    }
+
+    /// Deletes a user and ends their sessions (their rows stay until their tokens have died, to say why).
+    pub async fn delete_user(&self, user: UserId, event: AuditEvent) -> Result<bool, StoreError> {
+        engine!(self, engine => engine.delete_user(user, event).await)
+    }
+
+    /// One hash for each way of hashing that is still in use, to measure what checking it costs.
+    pub async fn password_samples(&self) -> Result<Vec<PasswordHash>, StoreError> {
+        engine!(self, engine => engine.password_samples().await)
+    }
+
+    /// Adds failed guesses to the ceilings of accounts, many at once.
+    pub async fn record_failures(&self, failures: Vec<Failures>) -> Result<(), StoreError> {
+        engine!(self, engine => engine.record_failures(failures).await)
+    }
+
+    /// Forgets the failed guesses at a user's password (`users unlock`). `false`: no such user.
+    pub async fn unlock(&self, user: UserId, event: AuditEvent) -> Result<bool, StoreError> {
+        engine!(self, engine => engine.unlock(user, event).await)
+    }
+}
+
+/// Sessions.
+impl Store {
+    /// A login: if the user is still active and `login.checked` is still their hash, the session starts, the older
+    /// ones named end, the password's hash is upgraded, failed guesses are forgotten, and the network is known from
+    /// now on.
+    pub async fn start_session(
+        &self,
+        session: Session,
+        login: Login,
+        event: AuditEvent,
+    ) -> Result<StartOutcome, StoreError> {
+        engine!(self, engine => engine.start_session(session, login, event).await)
+    }
+
+    /// A use of a refresh token, as `countersign_core::session::judge` says, in one atomic step. A theft ends the
+    /// session and is audited here.
+    pub async fn rotate_session(
+        &self,
+        rotate: Rotate,
+        policy: RotationPolicy,
+        now: Timestamp,
+    ) -> Result<Rotation, StoreError> {
+        engine!(self, engine => engine.rotate_session(rotate, policy, now).await)
+    }
+
+    /// A session and its user, whatever state either is in.
+    pub async fn session(&self, id: SessionId) -> Result<Option<(Session, Option<User>)>, StoreError> {
+        engine!(self, engine => engine.session(id).await)
+    }
+
+    /// A user's live sessions, newest first.
+    pub async fn sessions_of(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>, StoreError> {
+        engine!(self, engine => engine.sessions_of(user, now).await)
+    }
+
+    /// Ends a session, if it lives and belongs to `of` (or to anyone, with `None`).
+    pub async fn end_session(
+        &self,
+        id: SessionId,
+        of: Option<UserId>,
+        reason: EndReason,
+        event: AuditEvent,
+    ) -> Result<EndOutcome, StoreError> {
+        engine!(self, engine => engine.end_session(id, of, reason, event).await)
+    }
+
+    /// Ends all live sessions of a user but `except`; how many.
+    pub async fn end_sessions(
+        &self,
+        user: UserId,
+        except: Option<SessionId>,
+        reason: EndReason,
+        event: AuditEvent,
+    ) -> Result<u64, StoreError> {
+        engine!(self, engine => engine.end_sessions(user, except, reason, event).await)
+    }
+
+    /// How many sessions live.
+    pub async fn live_sessions(&self, now: Timestamp) -> Result<u64, StoreError> {
+        engine!(self, engine => engine.live_sessions(now).await)
+    }
+
+    /// Removes one small batch of sessions that ended or expired before `sessions_before`, news before
+    /// `news_before` and audit rows before `audit_before`; how many rows went. Zero: nothing is left to do.
+    ///
+    /// Sessions are kept after their end for as long as a token of theirs could still be shown, so that its bearer
+    /// can be told why it is refused.
+    pub async fn clean_up(
+        &self,
+        sessions_before: Timestamp,
+        news_before: Timestamp,
+        audit_before: Timestamp,
+    ) -> Result<u64, StoreError> {
+        engine!(self, engine => engine.clean_up(sessions_before, news_before, audit_before).await)
+    }
+}
+
+/// News: what every node has to know at once.
+impl Store {
+    /// The number of the latest news.
+    pub async fn news_head(&self) -> Result<NewsSeq, StoreError> {
+        engine!(self, engine => engine.news_head().await)
+    }
+
+    /// The news after `seq`, oldest first; cheap when there are none.
+    pub async fn news(&self, after: NewsSeq) -> Result<News, StoreError> {
+        engine!(self, engine => engine.news(after).await)
+    }
+}
+
+/// Signing keys, sealed by the caller.
+impl Store {
+    /// All keys, oldest first.
+    pub async fn keys(&self) -> Result<Vec<StoredKey>, StoreError> {
+        engine!(self, engine => engine.keys().await)
+    }
+
+    /// Adds the first key of its algorithm, unless another node was faster; the keys that now stand.
+    pub async fn add_first_key(
+        &self,
+        key: StoredKey,
+        event: AuditEvent,
+    ) -> Result<Vec<StoredKey>, StoreError> {
+        engine!(self, engine => engine.add_first_key(key, event).await)
+    }
+
+    /// Adds a key.
+    pub async fn add_key(&self, key: StoredKey, event: AuditEvent) -> Result<(), StoreError> {
+        engine!(self, engine => engine.add_key(key, event).await)
+    }
+
+    /// Removes keys by their `kid`s; how many there were.
+    pub async fn remove_keys(&self, kids: Vec<String>, event: AuditEvent) -> Result<u64, StoreError> {
+        engine!(self, engine => engine.remove_keys(kids, event).await)
+    }
+
+    /// Replaces the sealed private parts of keys, all or none.
+    pub async fn reseal_keys(
+        &self,
+        sealed: Vec<(String, Vec<u8>)>,
+        event: AuditEvent,
+    ) -> Result<(), StoreError> {
+        engine!(self, engine => engine.reseal_keys(sealed, event).await)
+    }
+}
+
+/// The audit.
+impl Store {
+    /// Appends events. Those of one [`AuditEvent::bucket`] become one row with a count.
+    pub async fn audit(&self, events: Vec<AuditEvent>) -> Result<(), StoreError> {
+        engine!(self, engine => engine.audit(events).await)
+    }
+
+    /// Reads the audit, newest first.
+    pub async fn audit_rows(&self, filter: AuditFilter) -> Result<Vec<AuditRow>, StoreError> {
+        engine!(self, engine => engine.audit_rows(filter).await)
+    }
+}

@@ -1,0 +1,157 @@
+//! The audit: what happened, to whom, by whom, from where. Append-only.
+
+use std::net::IpAddr;
+
+use countersign_core::{SessionId, Timestamp, UserId};
+use serde_json::{Map, Value};
+
+/// Something that happened.
+#[derive(Clone, PartialEq, Debug)]
+pub struct AuditEvent {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub kind: EventKind,
+    /// Who did it: a user, or none (an anonymous client, the command line, the server itself).
+    pub actor: Option<UserId>,
+    /// To whom.
+    pub user: Option<UserId>,
+    /// To which session.
+    pub session: Option<SessionId>,
+    /// From where.
+    pub ip: Option<IpAddr>,
+    /// More, without secrets.
+    pub detail: Map<String, Value>,
+    /// Events with the same bucket become one row with a count, so that nobody fills the disk by repeating them.
+    pub bucket: Option<String>,
+}
+
+/// What happened.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum EventKind {
+    /// A login succeeded.
+    Login,
+    /// A login failed.
+    LoginFailed,
+    /// A login was refused unchecked, since too many had failed.
+    LoginThrottled,
+    /// A session ended; the detail says why.
+    SessionEnded,
+    /// A refresh token was used twice, and its session ended.
+    Theft,
+    /// A rotation was answered again to another network and user agent.
+    GraceElsewhere,
+    /// A password was changed by its owner.
+    PasswordChanged,
+    /// A password was set from outside.
+    PasswordSet,
+    /// A profile was changed.
+    ProfileChanged,
+    /// A user was made.
+    UserCreated,
+    /// A user was activated.
+    UserActivated,
+    /// A user was deactivated.
+    UserDeactivated,
+    /// A user was deleted.
+    UserDeleted,
+    /// A user's failed guesses were forgotten.
+    UserUnlocked,
+    /// A signing key was made.
+    KeyCreated,
+    /// Signing keys were removed.
+    KeysRemoved,
+    /// Signing keys were sealed anew.
+    KeysResealed,
+}
+
+/// A row of the audit.
+#[derive(Clone, PartialEq, Debug)]
+pub struct AuditRow {
+    /// Its number; later rows have greater ones.
+    pub seq: i64,
+    /// What happened (the last time, if it was counted).
+    pub event: AuditEvent,
+    /// How often.
+    pub count: u64,
+}
+
+/// Which rows to read.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct AuditFilter {
+    /// Only of this kind.
+    pub kind: Option<EventKind>,
+    /// Only what was done to this user.
+    pub user: Option<UserId>,
+    /// Only before this row.
+    pub before: Option<i64>,
+    /// At most so many rows.
+    pub limit: u32,
+}
+
+impl AuditEvent {
+    /// An event, to be told more of.
+    pub fn new(kind: EventKind, at: Timestamp) -> Self {
+        Self {
+            at,
+            kind,
+            actor: None,
+            user: None,
+            session: None,
+            ip: None,
+            detail: Map::new(),
+            bucket: None,
+        }
+    }
+}
+
+impl EventKind {
+    /// Every kind.
+    pub const ALL: [Self; 17] = [
+        Self::Login,
+        Self::LoginFailed,
+        Self::LoginThrottled,
+        Self::SessionEnded,
+        Self::Theft,
+        Self::GraceElsewhere,
+        Self::PasswordChanged,
+        Self::PasswordSet,
+        Self::ProfileChanged,
+        Self::UserCreated,
+        Self::UserActivated,
+        Self::UserDeactivated,
+        Self::UserDeleted,
+        Self::UserUnlocked,
+        Self::KeyCreated,
+        Self::KeysRemoved,
+        Self::KeysResealed,
+    ];
+
+    /// Its name in the store and the logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+            Self::LoginFailed => "login_failed",
+            Self::LoginThrottled => "login_throttled",
+            Self::SessionEnded => "session_ended",
+            Self::Theft => "theft",
+            Self::GraceElsewhere => "grace_elsewhere",
+            Self::PasswordChanged => "password_changed",
+            Self::PasswordSet => "password_set",
+            Self::ProfileChanged => "profile_changed",
+            Self::UserCreated => "user_created",
+            Self::UserActivated => "user_activated",
+            Self::UserDeactivated => "user_deactivated",
+            Self::UserDeleted => "user_deleted",
+            Self::UserUnlocked => "user_unlocked",
+            Self::KeyCreated => "key_created",
+            Self::KeysRemoved => "keys_removed",
+            Self::KeysResealed => "keys_resealed",
+        }
+    }
+
+    /// The kind of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+}

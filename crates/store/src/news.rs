@@ -1,0 +1,29 @@
+//! News: an append-only sequence of what every node has to know within a second.
+
+use countersign_core::{Timestamp, UserId};
+
+use crate::session::SessionEnd;
+
+/// The number of a piece of news; later ones have greater numbers.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct NewsSeq(pub i64);
+
+/// News, oldest first.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct News {
+    /// The number to ask after next time.
+    pub head: NewsSeq,
+    /// What is new, with the time of its writing.
+    pub items: Vec<(Timestamp, NewsItem)>,
+}
+
+/// A piece of news.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NewsItem {
+    /// A session ended.
+    SessionEnded(SessionEnd),
+    /// A user's rights or data changed.
+    UserChanged(UserId),
+    /// The signing keys changed.
+    KeysChanged,
+}
