@@ -92,16 +92,7 @@ pub struct AuditFilter {
 impl AuditEvent {
     /// An event, to be told more of.
     pub fn new(kind: EventKind, at: Timestamp) -> Self {
-        Self {
-            at,
-            kind,
-            actor: None,
-            user: None,
-            session: None,
-            ip: None,
-            detail: Map::new(),
-            bucket: None,
-        }
+        Self { at, kind, actor: None, user: None, session: None, ip: None, detail: Map::new(), bucket: None }
     }
 }
 

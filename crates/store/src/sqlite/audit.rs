@@ -1,0 +1,62 @@
+//! The audit.
+
+use countersign_core::UserId;
+use rusqlite::{Connection, Row};
+
+use super::Sqlite;
+use super::sql::{self, Result, known};
+use crate::{AuditEvent, AuditFilter, AuditRow, EventKind};
+
+impl Sqlite {
+    pub(crate) async fn audit(&self, events: Vec<AuditEvent>) -> Result<()> {
+        self.write(move |db| events.iter().try_for_each(|event| append(db, event))).await
+    }
+
+    pub(crate) async fn audit_rows(&self, filter: AuditFilter) -> Result<Vec<AuditRow>> {
+        self.read(move |db| {
+            let query =
+                "SELECT seq, at, kind, actor_id, user_id, session_id, ip, detail, bucket, count FROM audit
+                WHERE ($1 IS NULL OR kind = $1) AND ($2 IS NULL OR user_id = $2) AND ($3 IS NULL OR seq < $3)
+                ORDER BY seq DESC LIMIT $4";
+            let user = filter.user.map(|UserId(id)| id);
+            let params = (filter.kind.map(EventKind::as_str), user, filter.before, filter.limit);
+            sql::all(db, query, params, row)
+        })
+        .await
+    }
+}
+
+/// Appends an event to the transaction that it tells of.
+pub(super) fn append(db: &Connection, event: &AuditEvent) -> Result<()> {
+    let insert = "INSERT INTO audit (at, kind, actor_id, user_id, session_id, ip, detail, bucket)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        ON CONFLICT (bucket) WHERE bucket IS NOT NULL DO UPDATE SET count = count + 1, at = excluded.at";
+    let params = (
+        event.at.millis(),
+        event.kind.as_str(),
+        event.actor.map(|UserId(id)| id),
+        event.user.map(|UserId(id)| id),
+        event.session.map(|id| *id.as_bytes()),
+        event.ip.map(|ip| ip.to_string()),
+        sql::json(&event.detail)?,
+        event.bucket.as_deref(),
+    );
+    sql::run(db, insert, params)?;
+    Ok(())
+}
+
+fn row(row: &Row<'_>) -> Result<AuditRow> {
+    let kind: String = row.get(2)?;
+    let event = AuditEvent {
+        at: sql::timestamp(row, 1)?,
+        kind: known(EventKind::parse(&kind), "the kind of an event")?,
+        actor: sql::optional_user_id(row, 3)?,
+        user: sql::optional_user_id(row, 4)?,
+        session: sql::optional_session_id(row, 5)?,
+        ip: sql::optional_ip(row, 6)?,
+        detail: sql::object(row, 7)?,
+        bucket: row.get(8)?,
+    };
+    let count: i64 = row.get(9)?;
+    Ok(AuditRow { seq: row.get(0)?, event, count: count.unsigned_abs() })
+}

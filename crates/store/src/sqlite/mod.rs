@@ -1,0 +1,251 @@
+//! The embedded engine: SQLite, with one thread that writes and a few that read.
+//!
+//! - `open`: files, lock, pragmas, migrations.
+//! - `writer`: commits in groups; `job` and `queue` carry use cases to it and answers back.
+//! - `users`, `login`, `sessions`, `rotation`, `news`, `keys`, `audit`, `cleanup`: the use cases, each one function
+//!   that gets a connection inside a transaction.
+//!
+//! Several processes may use one file (the command line beside a server): SQLite's locks keep them apart, and each
+//! waits for the other. Only one may serve from it.
+
+mod audit;
+mod cleanup;
+mod job;
+mod keys;
+mod login;
+mod news;
+mod open;
+mod queue;
+mod rotation;
+mod sessions;
+mod sql;
+mod users;
+mod writer;
+
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+pub use open::OpenError;
+
+use self::cleanup::Walk;
+use self::job::IfAbandoned;
+use self::queue::Queue;
+use self::sql::Result;
+use self::writer::Gauge;
+use crate::StoreError;
+
+/// The most use cases that may wait for the writer, or for a reader.
+const QUEUE: usize = 4096;
+
+/// How to open the database.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// Whether this process serves from the database. Only one may, and holds a lock on it for its life.
+    pub serves: bool,
+    /// How long a use case may wait for its turn until it is [`StoreError::Unavailable`].
+    pub patience: Duration,
+    /// How many threads read.
+    pub readers: usize,
+}
+
+/// A database file. Clones share it; it is closed with the last of them, or by [`Store::close`](crate::Store::close).
+#[derive(Clone)]
+pub struct Sqlite(Arc<Inner>);
+
+struct Inner {
+    writes: Arc<Queue>,
+    reads: Arc<Queue>,
+    gauge: Arc<Gauge>,
+    walk: Mutex<Walk>,
+    patience: Duration,
+    /// With the queue that each serves; the writer's comes last, since the last connection to close empties the
+    /// write-ahead log into the database.
+    threads: Mutex<Vec<(Arc<Queue>, JoinHandle<()>)>>,
+}
+
+impl Opening {
+    /// For a server.
+    pub fn server() -> Self {
+        let readers = thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 8));
+        Self { serves: true, patience: Duration::from_secs(5), readers }
+    }
+
+    /// For a tool that may run beside a server, such as the command line.
+    pub fn tool() -> Self {
+        Self { serves: false, readers: 1, ..Self::server() }
+    }
+}
+
+/// Opening and closing.
+impl Sqlite {
+    /// Opens the database, making it or bringing it up to date where that is needed. Its folder must exist.
+    pub fn open(path: impl AsRef<Path>, opening: &Opening) -> std::result::Result<Self, OpenError> {
+        let opened = open::open(path.as_ref(), opening.serves)?;
+        let readers = (0..opening.readers.max(1)).map(|_| open::reader(&opened.path));
+        let readers = readers.collect::<std::result::Result<Vec<_>, _>>()?;
+        let inner = Inner {
+            writes: Arc::new(Queue::new(QUEUE)),
+            reads: Arc::new(Queue::new(QUEUE)),
+            gauge: Arc::default(),
+            walk: Mutex::default(),
+            patience: opening.patience,
+            threads: Mutex::default(),
+        };
+        let failed = |source| OpenError::File { path: opened.path.clone(), source };
+        for db in readers {
+            inner.spawn("countersign-read", &inner.reads, move |queue| read(&db, queue)).map_err(failed)?;
+        }
+        let (db, lock, gauge) = (opened.writer, opened.lock, Arc::clone(&inner.gauge));
+        let write = move |queue: &Queue| {
+            writer::run(&db, queue, &gauge);
+            // The connection first: whoever gets the lock next finds a closed database.
+            drop(db);
+            drop(lock);
+        };
+        inner.spawn("countersign-write", &inner.writes, write).map_err(failed)?;
+        Ok(Self(Arc::new(inner)))
+    }
+
+    pub(crate) async fn close(&self) {
+        let threads = std::mem::take(&mut *self.0.threads());
+        let close = move || {
+            for (queue, thread) in threads {
+                queue.close();
+                let _ = thread.join();
+            }
+        };
+        let _ = tokio::task::spawn_blocking(close).await;
+    }
+
+    /// How many times the writer has committed: fewer than there were changes, since it commits them in groups.
+    pub fn commits(&self) -> u64 {
+        self.0.gauge.commits.load(Ordering::Relaxed)
+    }
+}
+
+/// Being there.
+impl Sqlite {
+    pub(crate) async fn ping(&self) -> Result<()> {
+        self.read(|db| sql::value::<i64>(db, "SELECT count FROM open_sessions", []).map(drop)).await?;
+        let gauge = Arc::clone(&self.0.gauge);
+        self.write(move |db| {
+            // To begin a transaction shows that one can; whether the disk has room shows only in a change.
+            if gauge.in_trouble.load(Ordering::Acquire) {
+                sql::run(db, SET_META, ("probe", ""))?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    pub(crate) async fn meta(&self, name: &'static str) -> Result<Option<String>> {
+        self.read(move |db| {
+            sql::first(db, "SELECT value FROM meta WHERE name = $1", [name], |row| Ok(row.get(0)?))
+        })
+        .await
+    }
+
+    pub(crate) async fn set_meta(&self, name: &'static str, value: String) -> Result<()> {
+        self.write(move |db| Ok(sql::run(db, SET_META, (name, value)).map(drop)?)).await
+    }
+}
+
+const SET_META: &str = "INSERT INTO meta (name, value) VALUES ($1, $2)
+    ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+
+/// Carrying use cases to the threads.
+impl Sqlite {
+    /// Does `work` on a reader's connection.
+    async fn read<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+    {
+        self.send(&self.0.reads, IfAbandoned::Drop, work).await
+    }
+
+    /// Does `work` in a transaction of the writer. An error of `work` undoes what it did.
+    async fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+    {
+        self.send(&self.0.writes, IfAbandoned::Do, work).await
+    }
+
+    /// Like `write`, for work that makes tokens: not begun if nobody waits for them any more.
+    async fn write_if_awaited<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+    {
+        self.send(&self.0.writes, IfAbandoned::Drop, work).await
+    }
+
+    async fn send<T, F>(&self, queue: &Queue, if_abandoned: IfAbandoned, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+    {
+        let (job, ticket) = job::new(if_abandoned, work);
+        queue.push(job).map_err(|refused| StoreError::Unavailable(refused.to_string()))?;
+        ticket.wait(self.0.patience).await
+    }
+}
+
+impl Inner {
+    /// Starts a thread that serves a queue. Should it ever panic, the queue's callers hear of it instead of waiting.
+    fn spawn(
+        &self,
+        name: &str,
+        queue: &Arc<Queue>,
+        serve: impl FnOnce(&Queue) + Send + 'static,
+    ) -> std::io::Result<()> {
+        struct Abandon(Arc<Queue>);
+        impl Drop for Abandon {
+            fn drop(&mut self) {
+                self.0.abandon();
+            }
+        }
+        let served = Abandon(Arc::clone(queue));
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || serve(&served.0))?;
+        self.threads().push((Arc::clone(queue), thread));
+        Ok(())
+    }
+
+    fn walk(&self) -> MutexGuard<'_, Walk> {
+        self.walk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn threads(&self) -> MutexGuard<'_, Vec<(Arc<Queue>, JoinHandle<()>)>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.reads.close();
+        self.writes.close();
+    }
+}
+
+/// A reader's life.
+fn read(db: &Connection, queue: &Queue) {
+    loop {
+        let jobs = queue.take(1);
+        if jobs.is_empty() {
+            return;
+        }
+        for mut job in jobs {
+            if job.claim() {
+                job.run(db);
+                job.answer(Ok(()));
+            }
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! A use of a refresh token, in one atomic step.
+//!
+//! The common case is one `UPDATE` whose `WHERE` is `countersign_core::session`'s rule for it. Only when it finds no
+//! row is the row loaded, and the pure rule says why and what follows.
+
+use countersign_core::Timestamp;
+use countersign_core::session::{
+    Answer, EndReason, Refusal, ReplayKey, RotationPolicy, Session, Verdict, judge,
+};
+use rusqlite::Connection;
+use serde_json::{Map, Value};
+
+use super::Sqlite;
+use super::sessions::{self, session_columns};
+use super::sql::{self, Result};
+use super::{audit, users};
+use crate::{AuditEvent, EventKind, Rotate, Rotation, StoreError, User};
+
+impl Sqlite {
+    pub(crate) async fn rotate_session(
+        &self,
+        rotate: Rotate,
+        policy: RotationPolicy,
+        now: Timestamp,
+    ) -> Result<Rotation> {
+        self.write_if_awaited(move |db| {
+            let user = users::by_id(db, rotate.user)?;
+            if let Some(user) = user.as_ref().filter(|user| user.is_active)
+                && let Some(session) = advance(db, &rotate, &policy, now)?
+            {
+                return Ok(Rotation::Rotated { session, user: user.clone() });
+            }
+            match sessions::by_id(db, rotate.session)? {
+                Some(session) if session.user == rotate.user => {
+                    judged(db, &rotate, session, user, &policy, now)
+                }
+                _ => Ok(Rotation::Refused(Refusal::Unknown)),
+            }
+        })
+        .await
+    }
+}
+
+/// Moves the session one generation on, if it lives and is due: `Session::rotated`, as a statement.
+fn advance(
+    db: &Connection,
+    rotate: &Rotate,
+    policy: &RotationPolicy,
+    now: Timestamp,
+) -> Result<Option<Session>> {
+    let update = concat!(
+        "UPDATE sessions SET generation = generation + 1, rotated_at = $1,
+            refresh_expires_at = CASE WHEN ends_at < $2 THEN ends_at ELSE $2 END,
+            ip = $3, user_agent = $4, replay_keys = $5
+        WHERE id = $6 AND user_id = $7 AND generation = $8 AND ended_at IS NULL
+            AND refresh_expires_at > $9 AND ends_at > $9 AND (rotated_at <= $10 OR rotated_at >= $11)
+        RETURNING ",
+        session_columns!()
+    );
+    let params = rusqlite::params![
+        now.millis(),
+        (now + policy.refresh_lifetime).millis(),
+        rotate.client.ip.map(|ip| ip.to_string()),
+        rotate.client.user_agent,
+        rotate.key.as_slice().as_flattened(),
+        rotate.session.as_bytes(),
+        rotate.user.0,
+        rotate.generation.0,
+        (now - policy.leeway).millis(),
+        (now - policy.grace).millis(),
+        (now + policy.grace).millis(),
+    ];
+    sql::first(db, update, params, sessions::session)
+}
+
+/// What the rule says of a session that could not just be moved on, and what follows from it.
+fn judged(
+    db: &Connection,
+    rotate: &Rotate,
+    session: Session,
+    user: Option<User>,
+    policy: &RotationPolicy,
+    now: Timestamp,
+) -> Result<Rotation> {
+    if let Err(refusal) = session.liveness(policy.leeway, now) {
+        return Ok(Rotation::Refused(refusal));
+    }
+    let user = match user {
+        Some(user) if user.is_active => user,
+        gone_or_inactive => {
+            let reason = gone_or_inactive.map_or(EndReason::UserDeleted, |_| EndReason::UserDeactivated);
+            end(db, rotate, reason, now)?;
+            return Ok(Rotation::Refused(reason.refusal()));
+        }
+    };
+    match judge(&session, rotate.generation, rotate.key.as_ref(), policy, now) {
+        Verdict::AnswerCurrent(answer) => {
+            let session = answered(db, rotate, session, answer, now)?;
+            Ok(Rotation::Answered { session, user, answer })
+        }
+        Verdict::Refuse(refusal) => {
+            if refusal == Refusal::Reused {
+                end(db, rotate, EndReason::Theft, now)?;
+            }
+            Ok(Rotation::Refused(refusal))
+        }
+        Verdict::Rotate => Err(StoreError::Defect("a rotation that was due found no row".to_owned())),
+    }
+}
+
+/// Does what an answer asks for besides being given: the session as it then is.
+fn answered(
+    db: &Connection,
+    rotate: &Rotate,
+    session: Session,
+    answer: Answer,
+    now: Timestamp,
+) -> Result<Session> {
+    if rotate.client.differs_from(&session.client) {
+        // One row however often it happens: whoever can repeat it must not fill the disk.
+        let bucket =
+            format!("{}/{}/{}", EventKind::GraceElsewhere.as_str(), session.id, session.generation.0);
+        let event = event(EventKind::GraceElsewhere, rotate, now);
+        audit::append(db, &AuditEvent { bucket: Some(bucket), ..event })?;
+    }
+    match (answer, rotate.key) {
+        (Answer::Grace { remember_key: true }, Some(key)) => remember(db, session, key),
+        (Answer::Grace { .. } | Answer::TooYoung | Answer::Replay, _) => Ok(session),
+    }
+}
+
+fn remember(db: &Connection, mut session: Session, key: ReplayKey) -> Result<Session> {
+    session.replay_keys.push(key);
+    let update = "UPDATE sessions SET replay_keys = $1 WHERE id = $2";
+    sql::run(db, update, (session.replay_keys.as_flattened(), session.id.as_bytes()))?;
+    Ok(session)
+}
+
+fn end(db: &Connection, rotate: &Rotate, reason: EndReason, now: Timestamp) -> Result<()> {
+    sessions::end(db, rotate.session, reason, now)?;
+    let kind = if reason == EndReason::Theft { EventKind::Theft } else { EventKind::SessionEnded };
+    let mut event = event(kind, rotate, now);
+    event.detail.insert("reason".to_owned(), reason.as_str().into());
+    audit::append(db, &event)
+}
+
+/// What the audit says of a use of a refresh token: who brought which.
+fn event(kind: EventKind, rotate: &Rotate, now: Timestamp) -> AuditEvent {
+    let user_agent = rotate.client.user_agent.clone().map_or(Value::Null, Value::from);
+    AuditEvent {
+        user: Some(rotate.user),
+        session: Some(rotate.session),
+        ip: rotate.client.ip,
+        detail: Map::from_iter([
+            ("generation".to_owned(), rotate.generation.0.into()),
+            ("user_agent".to_owned(), user_agent),
+        ]),
+        ..AuditEvent::new(kind, now)
+    }
+}

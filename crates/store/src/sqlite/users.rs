@@ -1,0 +1,210 @@
+//! Users, and what changes them. Checking passwords and starting sessions is in `login`.
+
+use countersign_core::session::EndReason;
+use countersign_core::{Timestamp, UserId};
+use rusqlite::{Connection, Row};
+
+use super::Sqlite;
+use super::sql::{self, Result};
+use super::{audit, news, sessions};
+use crate::{
+    AuditEvent, CreateUserError, NewUser, NewsItem, Password, PasswordHash, ProfileChange, User, UserSelector,
+};
+
+/// The columns that make a [`User`], as [`user`] reads them.
+macro_rules! user_columns {
+    () => {
+        "users.id, users.username, users.email, users.first_name, users.last_name, users.is_active,
+        users.is_staff, users.is_superuser, users.joined_at, users.last_login_at, users.fields"
+    };
+}
+pub(super) use user_columns;
+
+/// How many columns [`user_columns`] names.
+pub(super) const USER_WIDTH: usize = 11;
+
+impl Sqlite {
+    pub(crate) async fn user(&self, who: UserSelector) -> Result<Option<User>> {
+        self.read(move |db| match who {
+            UserSelector::Id(id) => by_id(db, id),
+            UserSelector::Name(key) => {
+                let query = concat!("SELECT ", user_columns!(), " FROM users WHERE username_key = $1");
+                sql::first(db, query, [key.as_str()], |row| user(row, 0))
+            }
+        })
+        .await
+    }
+
+    pub(crate) async fn create_user(
+        &self,
+        new: NewUser,
+        event: AuditEvent,
+    ) -> std::result::Result<User, CreateUserError> {
+        let made = self.write(move |db| {
+            let Some(id) = insert(db, &new, event.at)? else { return Ok(None) };
+            let event = AuditEvent { user: event.user.or(Some(id)), ..event };
+            audit::append(db, &event)?;
+            by_id(db, id)
+        });
+        made.await?.ok_or(CreateUserError::UsernameTaken)
+    }
+
+    pub(crate) async fn update_profile(
+        &self,
+        id: UserId,
+        change: ProfileChange,
+        event: AuditEvent,
+    ) -> Result<Option<User>> {
+        self.write(move |db| {
+            let Some(mut user) = by_id(db, id)? else { return Ok(None) };
+            if let Some((email, key)) = change.email {
+                let update = "UPDATE users SET email = $1, email_key = $2 WHERE id = $3";
+                sql::run(db, update, (&email, key.as_str(), id.0))?;
+                user.email = email;
+            }
+            user.first_name = change.first_name.unwrap_or(user.first_name);
+            user.last_name = change.last_name.unwrap_or(user.last_name);
+            user.fields.extend(change.fields);
+            let update = "UPDATE users SET first_name = $1, last_name = $2, fields = $3 WHERE id = $4";
+            sql::run(db, update, (&user.first_name, &user.last_name, sql::json(&user.fields)?, id.0))?;
+            changed(db, id, &event)?;
+            Ok(Some(user))
+        })
+        .await
+    }
+
+    pub(crate) async fn set_password(
+        &self,
+        id: UserId,
+        password: Password,
+        event: AuditEvent,
+    ) -> Result<bool> {
+        self.write(move |db| {
+            if !store_password(db, id, &password)? {
+                return Ok(false);
+            }
+            forget_failures(db, id)?;
+            sessions::end_all(db, id, None, EndReason::PasswordChanged, event.at)?;
+            changed(db, id, &event)?;
+            Ok(true)
+        })
+        .await
+    }
+
+    pub(crate) async fn set_active(&self, id: UserId, active: bool, event: AuditEvent) -> Result<bool> {
+        self.write(move |db| {
+            if sql::run(db, "UPDATE users SET is_active = $1 WHERE id = $2", (active, id.0))? == 0 {
+                return Ok(false);
+            }
+            if !active {
+                sessions::end_all(db, id, None, EndReason::UserDeactivated, event.at)?;
+            }
+            changed(db, id, &event)?;
+            Ok(true)
+        })
+        .await
+    }
+
+    pub(crate) async fn delete_user(&self, id: UserId, event: AuditEvent) -> Result<bool> {
+        self.write(move |db| {
+            if sql::run(db, "DELETE FROM users WHERE id = $1", [id.0])? == 0 {
+                return Ok(false);
+            }
+            sessions::end_all(db, id, None, EndReason::UserDeleted, event.at)?;
+            changed(db, id, &event)?;
+            Ok(true)
+        })
+        .await
+    }
+
+    pub(crate) async fn unlock(&self, id: UserId, event: AuditEvent) -> Result<bool> {
+        self.write(move |db| {
+            let found = forget_failures(db, id)?;
+            if found {
+                audit::append(db, &event)?;
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    pub(crate) async fn password_samples(&self) -> Result<Vec<PasswordHash>> {
+        self.read(|db| {
+            // Steps from cost to cost along the index, instead of reading every user.
+            let query = "WITH RECURSIVE costs (cost) AS (
+                    SELECT MIN(password_cost) FROM users
+                    UNION ALL
+                    SELECT (SELECT MIN(password_cost) FROM users WHERE password_cost > costs.cost)
+                    FROM costs WHERE costs.cost IS NOT NULL
+                )
+                SELECT (SELECT password FROM users WHERE password_cost = costs.cost LIMIT 1)
+                FROM costs WHERE costs.cost IS NOT NULL";
+            sql::all(db, query, [], |row| Ok(PasswordHash::new(row.get::<_, String>(0)?)))
+        })
+        .await
+    }
+}
+
+pub(super) fn by_id(db: &Connection, id: UserId) -> Result<Option<User>> {
+    let query = concat!("SELECT ", user_columns!(), " FROM users WHERE id = $1");
+    sql::first(db, query, [id.0], |row| user(row, 0))
+}
+
+/// Reads a user from [`user_columns`] that begin at this column.
+pub(super) fn user(row: &Row<'_>, first: usize) -> Result<User> {
+    Ok(User {
+        id: UserId(row.get(first)?),
+        username: row.get(first + 1)?,
+        email: row.get(first + 2)?,
+        first_name: row.get(first + 3)?,
+        last_name: row.get(first + 4)?,
+        is_active: row.get(first + 5)?,
+        is_staff: row.get(first + 6)?,
+        is_superuser: row.get(first + 7)?,
+        joined_at: sql::timestamp(row, first + 8)?,
+        last_login_at: sql::optional_timestamp(row, first + 9)?,
+        fields: sql::object(row, first + 10)?,
+    })
+}
+
+/// `false`: no such user.
+pub(super) fn store_password(db: &Connection, id: UserId, password: &Password) -> Result<bool> {
+    let update = "UPDATE users SET password = $1, password_cost = $2 WHERE id = $3";
+    Ok(sql::run(db, update, (password.hash.expose(), &password.cost, id.0))? > 0)
+}
+
+/// `false`: no such user.
+pub(super) fn forget_failures(db: &Connection, id: UserId) -> Result<bool> {
+    let update = "UPDATE users SET failures = 0, last_failure_at = NULL WHERE id = $1";
+    Ok(sql::run(db, update, [id.0])? > 0)
+}
+
+/// Tells every node, and the audit.
+pub(super) fn changed(db: &Connection, id: UserId, event: &AuditEvent) -> Result<()> {
+    news::add(db, event.at, NewsItem::UserChanged(id))?;
+    audit::append(db, event)
+}
+
+/// `None`: the name is taken.
+fn insert(db: &Connection, new: &NewUser, now: Timestamp) -> Result<Option<UserId>> {
+    let insert = "INSERT INTO users (username, username_key, email, email_key, first_name, last_name,
+            password, password_cost, is_active, is_staff, is_superuser, joined_at, fields)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+        ON CONFLICT (username_key) DO NOTHING RETURNING id";
+    let params = rusqlite::params![
+        new.username,
+        new.username_key.as_str(),
+        new.email,
+        new.email_key.as_str(),
+        new.first_name,
+        new.last_name,
+        new.password.hash.expose(),
+        new.password.cost,
+        new.is_active,
+        new.is_staff,
+        new.is_superuser,
+        now.millis(),
+        sql::json(&new.fields)?,
+    ];
+    sql::first(db, insert, params, |row| Ok(UserId(row.get(0)?)))
+}
