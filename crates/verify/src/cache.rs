@@ -59,9 +59,16 @@ impl Cache {
         }
     }
 
-    /// Keeps what a good token said.
-    pub(crate) fn remember(&self, digest: Digest, claims: Arc<AccessClaims>) {
+    /// Keeps what a good token said. Its neighbours that aren't `still_good` go: a cache of short lives would
+    /// otherwise fill up with the dead.
+    pub(crate) fn remember(
+        &self,
+        digest: Digest,
+        claims: Arc<AccessClaims>,
+        still_good: impl Fn(&AccessClaims) -> bool,
+    ) {
         let Some(mut set) = self.set(&digest) else { return };
+        set.retain(|entry| still_good(&entry.claims));
         let known = set.iter().position(|entry| entry.digest == digest);
         let place = match known {
             Some(at) => set.get_mut(at),
@@ -119,6 +126,10 @@ mod tests {
         Digest::of(&n.to_le_bytes())
     }
 
+    fn remember(cache: &Cache, digest: Digest, claims: Arc<AccessClaims>) {
+        cache.remember(digest, claims, |_| true);
+    }
+
     fn recall(cache: &Cache, n: i64) -> Option<i64> {
         cache.recall(&digest(n), |_| Ok(())).map(|known| known.unwrap().user.0)
     }
@@ -133,7 +144,7 @@ mod tests {
         for capacity in [0, 1, 7, 16, 17, 100, 1000] {
             let cache = Cache::new(capacity);
             for n in 0..5_000 {
-                cache.remember(digest(n), claims(n, n));
+                remember(&cache, digest(n), claims(n, n));
             }
             assert!(len(&cache) <= capacity, "{} of {capacity}", len(&cache));
             assert!(len(&cache) * 2 > capacity || capacity == 0, "{} of {capacity}", len(&cache));
@@ -145,7 +156,7 @@ mod tests {
     fn each_token_is_answered_with_its_own_claims_or_not_at_all() {
         let cache = Cache::new(500);
         for n in 0..2_000 {
-            cache.remember(digest(n), claims(n, n));
+            remember(&cache, digest(n), claims(n, n));
         }
         let known = (0..2_000).filter_map(|n| recall(&cache, n).map(|user| assert_eq!(user, n))).count();
         assert_eq!(known, len(&cache));
@@ -156,7 +167,7 @@ mod tests {
     fn a_cache_that_is_half_full_loses_hardly_anything() {
         let cache = Cache::new(8_192);
         for n in 0..4_096 {
-            cache.remember(digest(n), claims(n, n));
+            remember(&cache, digest(n), claims(n, n));
         }
         assert!(len(&cache) > 4_050, "{}", len(&cache));
     }
@@ -165,11 +176,11 @@ mod tests {
     fn a_full_set_gives_up_what_expires_first() {
         let cache = Cache::new(WAYS);
         for (n, expires_at) in (0..).zip([5, 3, 1, 4, 2, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]) {
-            cache.remember(digest(n), claims(n, expires_at));
+            remember(&cache, digest(n), claims(n, expires_at));
         }
-        cache.remember(digest(99), claims(99, 20));
+        remember(&cache, digest(99), claims(99, 20));
         assert_eq!((recall(&cache, 2), recall(&cache, 99)), (None, Some(99)));
-        cache.remember(digest(98), claims(98, 20));
+        remember(&cache, digest(98), claims(98, 20));
         assert_eq!((recall(&cache, 4), recall(&cache, 98)), (None, Some(98)));
         assert_eq!(len(&cache), WAYS);
     }
@@ -177,16 +188,27 @@ mod tests {
     #[test]
     fn a_token_that_is_remembered_twice_takes_one_place() {
         let cache = Cache::new(WAYS);
-        cache.remember(digest(1), claims(1, 1));
-        cache.remember(digest(1), claims(1, 1));
+        remember(&cache, digest(1), claims(1, 1));
+        remember(&cache, digest(1), claims(1, 1));
         assert_eq!(len(&cache), 1);
+    }
+
+    #[test]
+    fn the_dead_make_room_for_the_living() {
+        let cache = Cache::new(WAYS);
+        for n in 0..8 {
+            remember(&cache, digest(n), claims(n, n));
+        }
+        cache.remember(digest(9), claims(9, 9), |known| known.expires_at > 5);
+        assert_eq!(len(&cache), 3);
+        assert_eq!([6, 7, 9].map(|n| recall(&cache, n)), [6, 7, 9].map(Some));
     }
 
     // attack 23
     #[test]
     fn what_is_no_longer_good_is_refused_and_dropped() {
         let cache = Cache::new(WAYS);
-        cache.remember(digest(1), claims(1, 1));
+        remember(&cache, digest(1), claims(1, 1));
         let refused = cache.recall(&digest(1), |_| Err(TokenError::Expired));
         assert_eq!(refused, Some(Err(TokenError::Expired)));
         assert_eq!(recall(&cache, 1), None);

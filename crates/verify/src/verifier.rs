@@ -10,7 +10,7 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use countersign_core::jwt::{AccessClaims, AccessVerifier, KeySet, TokenError, VerifyingKey};
-use countersign_core::{Clock, Seconds};
+use countersign_core::{Clock, Seconds, Timestamp};
 use http::{HeaderMap, Method};
 use tracing::debug;
 
@@ -72,7 +72,8 @@ impl Verifier {
         self
     }
 
-    /// Remembers at most this many verified tokens; none, if it is zero.
+    /// Remembers at most this many verified tokens; none, if it is zero. One takes about half a kilobyte, and more
+    /// where it is full of groups and permissions.
     #[must_use]
     pub fn with_cache_capacity(mut self, tokens: usize) -> Self {
         self.capacity = tokens;
@@ -124,7 +125,7 @@ impl Verifier {
         };
         match self.liveness.check(&sighting.claims, sighting.first.is_some()) {
             Answer::Now(live) => Decision::Made(sighting.decide(live, headers, method)),
-            Answer::Later(answer) => Decision::Open(Open { sighting, answer: Answer::Later(answer) }),
+            later @ Answer::Later(_) => Decision::Open(Open { sighting, answer: later }),
         }
     }
 
@@ -145,7 +146,7 @@ impl Verifier {
             return Ok(Sighting { claims: known?, first: None });
         }
         let claims = Arc::new(trust.rules.verify(token, now)?);
-        Ok(Sighting { claims, first: Some(FirstSight { digest, trust }) })
+        Ok(Sighting { claims, first: Some(FirstSight { digest, trust, now }) })
     }
 
     fn trust(&self) -> Arc<Trust> {
@@ -176,6 +177,7 @@ struct Sighting {
 struct FirstSight {
     digest: Digest,
     trust: Arc<Trust>,
+    now: Timestamp,
 }
 
 impl Open {
@@ -204,7 +206,7 @@ impl Sighting {
             Err(NotLive::Unavailable) => return Err(Denied::Unavailable),
         };
         if let (Ok(()), Some(first)) = (live, self.first) {
-            first.trust.cache.remember(first.digest, Arc::clone(&self.claims));
+            first.remember(Arc::clone(&self.claims));
         }
         if let Some(csh) = self.claims.csh
             && is_unsafe(method)
@@ -212,6 +214,13 @@ impl Sighting {
             check_countersignature(headers, csh)?;
         }
         live.map(|()| self.claims)
+    }
+}
+
+impl FirstSight {
+    fn remember(self, claims: Arc<AccessClaims>) {
+        let Self { digest, trust, now } = self;
+        trust.cache.remember(digest, claims, |known| trust.rules.recheck(known, now).is_ok());
     }
 }
 

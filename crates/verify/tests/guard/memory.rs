@@ -86,6 +86,17 @@ async fn a_token_that_was_refused_is_not_remembered() {
 
 // attack 23
 #[tokio::test]
+async fn a_token_whose_session_had_ended_is_asked_about_each_time() {
+    let world = World::new();
+    world.sessions.end(session(1), NotLive::Ended);
+    for _ in 0..3 {
+        world.bearer(&token(1)).await.is(401, "session_ended");
+    }
+    assert_eq!(world.sessions.asked(), 3);
+}
+
+// attack 23
+#[tokio::test]
 async fn a_remembered_token_never_answers_for_another() {
     let world = World::new();
     let good = token(1);
