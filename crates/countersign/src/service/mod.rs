@@ -1,0 +1,3 @@
+//! The use cases.
+
+pub mod password;

@@ -1,0 +1,26 @@
+//! Passwords: how they are chosen, stored and checked.
+//!
+//! - [`hash`]: a [`Password`] as it was received, a [`StoredHash`], and the [`Hasher`] that compares the two.
+//! - `format`: the stored formats that we read, and the work that we refuse to do for one.
+//! - `function`: the key derivation functions behind them, and the memory that is kept for Argon2.
+//!
+//! # What a check costs
+//!
+//! | the account | hashes |
+//! | --- | --- |
+//! | unknown or inactive (the caller passes no hash), without a usable password, or with a stored hash that we refuse | one, of the current parameters |
+//! | known, wrong password | one, of the stored format |
+//! | known, right password, current format | one |
+//! | known, right password, older format | two: the second is to be stored instead of the first |
+//!
+//!
+//! # As received
+//!
+//! A password is the text that was sent, byte for byte: not trimmed, cut, folded or normalised (ASVS 6.2.8). The same
+//! word typed as NFC and as NFD is two passwords.
+
+mod format;
+mod function;
+pub mod hash;
+
+pub use hash::{Hasher, Password, StoredHash, TooLong};
