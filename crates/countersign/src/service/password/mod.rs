@@ -3,6 +3,8 @@
 //! - [`hash`]: a [`Password`] as it was received, a [`StoredHash`], and the [`Hasher`] that compares the two.
 //! - `format`: the stored formats that we read, and the work that we refuse to do for one.
 //! - `function`: the key derivation functions behind them, and the memory that is kept for Argon2.
+//! - [`pool`]: the few low-priority threads that do all hashing for the server, behind a bounded queue.
+//! - [`floor`]: how soon a failed login may be answered, so that its time tells nothing.
 //!
 //! # What a check costs
 //!
@@ -13,14 +15,19 @@
 //! | known, right password, current format | one |
 //! | known, right password, older format | two: the second is to be stored instead of the first |
 //!
+//! Only the second row can differ from the first, and only while older formats are stored. The [`Floor`] hides that.
 //!
 //! # As received
 //!
 //! A password is the text that was sent, byte for byte: not trimmed, cut, folded or normalised (ASVS 6.2.8). The same
 //! word typed as NFC and as NFD is two passwords.
 
+pub mod floor;
 mod format;
 mod function;
 pub mod hash;
+pub mod pool;
 
+pub use floor::Floor;
 pub use hash::{Hasher, Password, StoredHash, TooLong};
+pub use pool::{Checked, HashingError, HashingPool};
