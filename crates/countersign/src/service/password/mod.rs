@@ -1,5 +1,6 @@
 //! Passwords: how they are chosen, stored and checked.
 //!
+//! - [`policy`]: which passwords may be chosen.
 //! - [`hash`]: a [`Password`] as it was received, a [`StoredHash`], and the [`Hasher`] that compares the two.
 //! - `format`: the stored formats that we read, and the work that we refuse to do for one.
 //! - `function`: the key derivation functions behind them, and the memory that is kept for Argon2.
@@ -26,8 +27,10 @@ pub mod floor;
 mod format;
 mod function;
 pub mod hash;
+pub mod policy;
 pub mod pool;
 
 pub use floor::Floor;
 pub use hash::{Hasher, Password, StoredHash, TooLong};
+pub use policy::{PasswordPolicy, Reason};
 pub use pool::{Checked, HashingError, HashingPool};
