@@ -84,9 +84,9 @@ pub enum ExtraClaim {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ThrottleSettings {
     /// Failures per account name and network in a window.
-    pub name_limit: u32,
+    pub name_limit: u16,
     /// Failures per network over all names in a window.
-    pub network_limit: u32,
+    pub network_limit: u16,
     /// The window.
     pub window: Seconds,
     /// Failures in a row per account over all networks.
@@ -307,8 +307,8 @@ impl Settings {
             }
         }
         for (setting, value) in [
-            ("throttle_name_limit", self.throttle.name_limit),
-            ("throttle_network_limit", self.throttle.network_limit),
+            ("throttle_name_limit", u32::from(self.throttle.name_limit)),
+            ("throttle_network_limit", u32::from(self.throttle.network_limit)),
             ("throttle_ceiling", self.throttle.ceiling),
         ] {
             if value == 0 {

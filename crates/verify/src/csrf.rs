@@ -45,14 +45,21 @@ pub fn csrf_header(headers: &HeaderMap) -> CsrfHeader<'_> {
     }
 }
 
+impl CsrfHeader<'_> {
+    /// Checks that this countersigns the tokens that carry this `csh`. In constant time.
+    pub fn check(self, csh: Csh) -> Result<(), CsrfFailure> {
+        match self {
+            Self::Missing => Err(CsrfFailure::Missing),
+            Self::Conflicting => Err(CsrfFailure::Conflicting),
+            Self::One(token) if csh.countersigned_by(token) => Ok(()),
+            Self::One(_) => Err(CsrfFailure::Wrong),
+        }
+    }
+}
+
 /// Checks that a request is countersigned for the session whose token carries this `csh`. In constant time.
 pub fn check_countersignature(headers: &HeaderMap, csh: Csh) -> Result<(), CsrfFailure> {
-    match csrf_header(headers) {
-        CsrfHeader::Missing => Err(CsrfFailure::Missing),
-        CsrfHeader::Conflicting => Err(CsrfFailure::Conflicting),
-        CsrfHeader::One(token) if csh.countersigned_by(token) => Ok(()),
-        CsrfHeader::One(_) => Err(CsrfFailure::Wrong),
-    }
+    csrf_header(headers).check(csh)
 }
 
 /// Whether a method may change something, and so needs a countersignature: all but GET, HEAD and OPTIONS.

@@ -1,9 +1,58 @@
-//! HTTP: everything that knows of headers, cookies and connections. What the product does is in `service`.
+//! The use cases over HTTP: routes, cookies, CORS, limits. Each handler extracts, calls `service`, and answers.
+//!
+//! A request passes these layers, in this order: request id and log, security headers, limits, origin check and CORS,
+//! then the route's own: authentication and CSRF for a private one.
 
+mod account;
+mod answers;
 pub mod body;
 pub mod client;
 pub mod cookies;
 pub mod cross_origin;
+pub(crate) mod error;
+mod layer;
+mod operations;
+pub(crate) mod routes;
+pub mod serve;
+mod session;
 
 #[cfg(test)]
 pub(crate) mod testing;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get;
+
+use self::cookies::Cookies;
+use self::cross_origin::CrossOrigin;
+use crate::service::Service;
+
+pub use layer::Layer;
+
+/// What the handlers share. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct App {
+    pub(crate) service: Arc<Service>,
+    pub(crate) cookies: Arc<Cookies>,
+    pub(crate) cross_origin: CrossOrigin,
+}
+
+impl App {
+    pub(crate) fn new(service: Arc<Service>) -> Self {
+        let settings = service.settings();
+        let (cookies, cross_origin) = (Cookies::new(settings), CrossOrigin::new(settings));
+        Self { cookies: Arc::new(cookies), cross_origin, service }
+    }
+}
+
+/// `GET /metrics`.
+pub(crate) fn metrics_router(app: App) -> Router {
+    Router::new().route("/metrics", get(operations::metrics)).with_state(app)
+}
+
+/// The routes of the contract, behind all their layers.
+pub(crate) fn router(app: App) -> Router {
+    let cross_origin = app.cross_origin.clone();
+    routes::router(&app).with_state(app).layer(cross_origin)
+}

@@ -1,3 +1,158 @@
-//! The use cases.
+//! The use cases, called by HTTP, the admin site, the command line and tests alike. Nothing here knows of HTTP.
+//!
+//! - [`login`]: a password becomes a session.
+//! - [`refresh`]: what a refresh token can do: refresh, logout, the CSRF token after a reload.
+//! - [`account`]: what a signed-in user does: profile, password, sessions.
+//! - [`users`]: what the one who runs the server does to users.
+//! - [`tokens`], [`keys`], [`derive`]: how tokens are made, by which keys, from which secrets.
+//! - [`liveness`]: which sessions live, without a look-up per request.
+//! - [`password`]: how passwords are hashed and chosen.
+//! - [`audit`], [`metrics`]: what is told of all this.
+//! - [`open`]: how a service comes to be.
+//! - [`background`]: what runs beside the requests.
 
+pub mod account;
+pub mod audit;
+pub mod background;
+pub mod derive;
+pub mod error;
+pub mod keys;
+pub mod liveness;
+pub mod login;
+pub mod metrics;
+pub mod open;
 pub mod password;
+pub mod refresh;
+pub mod signing;
+pub mod tokens;
+pub mod users;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use aws_lc_rs::rand::SecureRandom;
+use countersign_core::guess::Guesses;
+use countersign_core::{Clock, Seconds, Timestamp};
+use countersign_store::Store;
+use countersign_verify::Verifier;
+use tokio::sync::OnceCell;
+
+use self::audit::Outbox;
+use self::derive::Derived;
+use self::liveness::Liveness;
+use self::metrics::Metrics;
+use self::password::{Floor, HashingPool, PasswordPolicy, StoredHash};
+use self::tokens::Tokens;
+use crate::settings::Settings;
+
+pub use error::{Error, FieldErrors};
+
+/// The use cases of one running Countersign.
+pub struct Service {
+    settings: Settings,
+    store: Store,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn SecureRandom + Send + Sync>,
+    roots: Vec<Derived>,
+    tokens: Tokens,
+    verifier: Arc<Verifier>,
+    liveness: Arc<Liveness>,
+    /// How long a session's end, or a key's, must be remembered for the sake of its last access token: the longest
+    /// access lifetime ever issued, and the leeway on both sides.
+    afterlife: Seconds,
+    hashing: HashingPool,
+    /// Measured at the first need, or in the background right after the start.
+    floor: OnceCell<Floor>,
+    policy: PasswordPolicy,
+    guesses: Guesses,
+    outbox: Outbox,
+    metrics: Arc<Metrics>,
+}
+
+/// What a program hands in, and a test replaces: the clock and randomness.
+#[derive(Clone)]
+pub struct Environment {
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Fills bytes that nobody can guess.
+    pub random: Arc<dyn SecureRandom + Send + Sync>,
+}
+
+impl Service {
+    /// The settings that it runs with.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Verifies access tokens, with this server's own keys and liveness.
+    pub fn verifier(&self) -> &Arc<Verifier> {
+        &self.verifier
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// What was counted, in the OpenMetrics text format.
+    pub fn render_metrics(&self) -> String {
+        // Writing to a string fails only where a label's own encoding does; then the page is cut short.
+        self.metrics.render(self.hashing.gauges()).unwrap_or_default()
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Whether requests that need the store can be served: it answers, and the news of ended sessions are fresh.
+    pub async fn is_ready(&self) -> Result<(), Error> {
+        self.store.ping().await?;
+        if self.liveness.is_fresh(self.now()) {
+            return Ok(());
+        }
+        // A node that has just woken may catch up right here.
+        let _ = self.liveness.catch_up(self.now()).await?;
+        Ok(())
+    }
+
+    /// Writes down what waits, and closes the store.
+    pub async fn close(&self) {
+        self.write_outbox().await;
+        self.store.close().await;
+    }
+
+    /// Takes in what this node has just written, so that it counts from the next request on. Where the store can't be
+    /// read, the news grow stale by themselves, and nothing is trusted until they are fresh.
+    async fn catch_up(&self) {
+        match self.liveness.catch_up(self.now()).await {
+            Ok(told) if told.keys_changed => self.reload_keys_or_log().await,
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "the news of ended sessions could not be read"),
+        }
+    }
+
+    /// The least time that a failed login takes.
+    async fn floor(&self) -> Floor {
+        let measured = self.floor.get_or_try_init(|| async {
+            let samples = self.store.password_samples().await.map_err(Error::from)?;
+            let samples = samples.iter().map(|hash| StoredHash::new(hash.expose())).collect();
+            self.hashing.measure_floor(samples).await.map_err(Error::from)
+        });
+        match measured.await {
+            Ok(floor) => *floor,
+            Err(error) => {
+                tracing::warn!(%error, "the least time of a failed login could not be measured; it is tried again");
+                Floor::unknown()
+            }
+        }
+    }
+
+    /// A use of the store, timed.
+    async fn timed<T>(&self, operation: &'static str, work: impl Future<Output = T>) -> T {
+        let started = Instant::now();
+        let done = work.await;
+        self.metrics.store(operation, started.elapsed());
+        done
+    }
+}

@@ -26,6 +26,11 @@ impl Floor {
         Self(slowest + slowest / 2)
     }
 
+    /// No floor: none could be measured.
+    pub fn unknown() -> Self {
+        Self(Duration::ZERO)
+    }
+
     /// When a check that started at `started` and failed may be answered.
     pub fn until(self, started: Instant) -> Instant {
         started + self.0

@@ -23,6 +23,7 @@
 //! A password is the text that was sent, byte for byte: not trimmed, cut, folded or normalised (ASVS 6.2.8). The same
 //! word typed as NFC and as NFD is two passwords.
 
+mod cost;
 pub mod floor;
 mod format;
 mod function;

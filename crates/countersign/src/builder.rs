@@ -1,0 +1,183 @@
+//! How an embedder, and the program, make a [`Countersign`].
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use countersign_core::Clock;
+use countersign_core::jwt::Algorithm;
+use countersign_core::origin::{Origin, OriginError, PublicUrl};
+use countersign_store::Store;
+use countersign_store::sqlite::{OpenError, Opening, Sqlite};
+use countersign_verify::SystemClock;
+
+use crate::data_dir::{DataDir, DataDirError};
+use crate::embed::Countersign;
+use crate::service::open::StartError;
+use crate::service::{Environment, Service};
+use crate::settings::{Database, SecretWithFallbacks, Secrets, Settings};
+
+/// The folder of the embedded database and the generated secrets, where none is named.
+pub const DEFAULT_DATA_DIR: &str = "./countersign-data";
+
+/// The embedded database's file in the data folder.
+pub const DATABASE_FILE: &str = "countersign.db";
+
+/// Makes a [`Countersign`]. Without a word it serves `http://localhost:8000` from `./countersign-data`.
+#[must_use]
+pub struct Builder {
+    base: Base,
+    changes: Vec<Change>,
+    opening: Opening,
+    environment: Environment,
+}
+
+enum Base {
+    /// Secrets are generated in the data folder, and the database lies there too.
+    Generated { data_dir: PathBuf, public_url: Option<PublicUrl>, algorithm: Algorithm },
+    /// All of it is said.
+    Said(Box<Settings>),
+}
+
+type Change = Box<dyn FnOnce(&mut Settings) + Send>;
+
+/// Why a [`Countersign`] could not be made. Each names the setting, and what to write instead.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The data folder can't be used.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// The database can't be opened.
+    #[error("database_url: {0}")]
+    Database(#[from] OpenError),
+    /// The service could not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The default public URL is no URL; a defect.
+    #[error("public_url: {0}")]
+    PublicUrl(#[from] OriginError),
+}
+
+impl Default for Builder {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the composition root: this is where randomness comes from"
+    )]
+    fn default() -> Self {
+        let random: Arc<dyn SecureRandom + Send + Sync> = Arc::new(SystemRandom::new());
+        Self {
+            base: Base::Generated {
+                data_dir: DEFAULT_DATA_DIR.into(),
+                public_url: None,
+                algorithm: Algorithm::EdDsa,
+            },
+            changes: Vec::new(),
+            opening: Opening::server(),
+            environment: Environment { clock: Arc::new(SystemClock), random },
+        }
+    }
+}
+
+impl Builder {
+    /// Where the embedded database and the generated secrets lie.
+    pub fn data_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        if let Base::Generated { data_dir, .. } = &mut self.base {
+            *data_dir = path.into();
+        }
+        self
+    }
+
+    /// Where browsers reach the server; also the `iss`.
+    pub fn public_url(mut self, url: &str) -> Result<Self, OriginError> {
+        let url = PublicUrl::parse(url)?;
+        match &mut self.base {
+            Base::Generated { public_url, .. } => *public_url = Some(url),
+            Base::Said(settings) => settings.public_url = url,
+        }
+        Ok(self)
+    }
+
+    /// What access tokens are signed with.
+    pub fn access_algorithm(mut self, access_algorithm: Algorithm) -> Self {
+        match &mut self.base {
+            Base::Generated { algorithm, .. } => *algorithm = access_algorithm,
+            Base::Said(settings) => settings.access_algorithm = access_algorithm,
+        }
+        self
+    }
+
+    /// Lets a browser app of this origin call.
+    pub fn allowed_origin(self, origin: &str) -> Result<Self, OriginError> {
+        let origin = Origin::parse(origin)?;
+        Ok(self.configure(move |settings| settings.allowed_origins.push(origin)))
+    }
+
+    /// Changes any setting.
+    pub fn configure(mut self, change: impl FnOnce(&mut Settings) + Send + 'static) -> Self {
+        self.changes.push(Box::new(change));
+        self
+    }
+
+    /// Takes all settings as they are, secrets and database included. Nothing is generated then.
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.base = Base::Said(Box::new(settings));
+        self
+    }
+
+    /// Works beside a server that has the database: for tools, such as a command line. It may not serve.
+    pub fn beside_a_server(mut self) -> Self {
+        self.opening = Opening::tool();
+        self
+    }
+
+    /// Takes the time from this clock.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.environment.clock = clock;
+        self
+    }
+
+    /// Takes randomness from here.
+    pub fn random(mut self, random: Arc<dyn SecureRandom + Send + Sync>) -> Self {
+        self.environment.random = random;
+        self
+    }
+
+    /// Opens the database, makes what is missing, and starts what runs beside the requests.
+    pub async fn build(self) -> Result<Countersign, BuildError> {
+        let mut settings = match self.base {
+            Base::Said(settings) => *settings,
+            Base::Generated { data_dir, public_url, algorithm } => {
+                let public_url = public_url.map_or_else(|| PublicUrl::parse("http://localhost:8000"), Ok)?;
+                generated(&DataDir::open(data_dir)?, public_url, algorithm, &*self.environment.random)?
+            }
+        };
+        for change in self.changes {
+            change(&mut settings);
+        }
+        // Before anything is made on disk.
+        settings.validate().map_err(StartError::from)?;
+        let store = match &settings.database {
+            Database::Sqlite(path) => Store::Sqlite(Sqlite::open(path, &self.opening)?),
+        };
+        let serves = self.opening.serves;
+        let service = Service::open(settings, store, self.environment).await?;
+        Ok(Countersign::new(service, serves))
+    }
+}
+
+/// The default settings, with the database and the secrets of a data folder.
+fn generated(
+    data_dir: &DataDir,
+    public_url: PublicUrl,
+    algorithm: Algorithm,
+    random: &dyn SecureRandom,
+) -> Result<Settings, DataDirError> {
+    let secret = |name| data_dir.secret(name, random).map(SecretWithFallbacks::new);
+    let secrets = Secrets {
+        root: secret("root_secret")?,
+        refresh_token: secret("refresh_token_secret")?,
+        access: if algorithm == Algorithm::Hs256 { Some(secret("secret_key")?) } else { None },
+    };
+    let database = Database::Sqlite(data_dir.path().join(DATABASE_FILE));
+    Ok(Settings { access_algorithm: algorithm, ..Settings::new(public_url, database, secrets) })
+}

@@ -1,0 +1,124 @@
+//! The signed-in user's own profile, password and sessions.
+
+use axum::extract::{Path, RawQuery, State};
+use axum::response::{IntoResponse, Response};
+use countersign_verify::Authenticated;
+use http::StatusCode;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::App;
+use super::answers::{self, NO_STORE};
+use super::body::JsonBody;
+use super::client::ClientOf;
+use super::error::Refusal;
+use crate::service::account::ProfilePatch;
+use crate::service::password::Password;
+use crate::service::{Error, FieldErrors};
+
+/// What of the profile is to be changed; what is left out stays.
+#[derive(Serialize, JsonSchema)]
+#[allow(dead_code, reason = "it documents the body; `profile_patch` reads it")]
+pub(crate) struct ProfileChange {
+    /// A new e-mail address; needs `password` beside it.
+    email: Option<String>,
+    /// A new first name.
+    first_name: Option<String>,
+    /// A new last name.
+    last_name: Option<String>,
+    /// The current password, when `email` changes.
+    password: Option<String>,
+}
+
+/// What a change of password takes.
+#[derive(Serialize, JsonSchema)]
+#[allow(dead_code, reason = "it documents the body; `change_password` reads it")]
+pub(crate) struct PasswordChange {
+    /// The current password.
+    old_password: String,
+    /// The new one: 15 to 1024 characters by default, not a known common one, not like the user's own attributes.
+    new_password: String,
+}
+
+pub(crate) async fn profile(State(app): State<App>, claims: Authenticated) -> Result<Response, Refusal> {
+    Ok(answers::profile(app.service.profile(&claims).await?))
+}
+
+pub(crate) async fn update_profile(
+    State(app): State<App>,
+    claims: Authenticated,
+    ClientOf(client): ClientOf,
+    body: JsonBody,
+) -> Result<Response, Refusal> {
+    let user = app.service.update_profile(&claims, profile_patch(body)?, &client).await?;
+    Ok(answers::profile(user))
+}
+
+pub(crate) async fn change_password(
+    State(app): State<App>,
+    claims: Authenticated,
+    ClientOf(client): ClientOf,
+    mut body: JsonBody,
+) -> Result<Response, Refusal> {
+    let old = required(&mut body, "old_password")?;
+    let new = required(&mut body, "new_password")?;
+    // A password that is too long is none that anyone has, and none that anyone may choose.
+    let new = Password::new(new).map_err(|too_long| Error::InvalidPassword(vec![too_long.to_string()]))?;
+    let old = Password::new(old).map_err(|_| Error::WrongPassword)?;
+    let signed_in = app.service.change_password(&claims, old, new, &client).await?;
+    Ok(answers::signed_in(signed_in, &app.cookies))
+}
+
+pub(crate) async fn sessions(State(app): State<App>, claims: Authenticated) -> Result<Response, Refusal> {
+    let sessions = app.service.sessions(&claims).await?;
+    Ok(answers::sessions(sessions, claims.session))
+}
+
+pub(crate) async fn end_session(
+    State(app): State<App>,
+    claims: Authenticated,
+    ClientOf(client): ClientOf,
+    Path(id): Path<String>,
+) -> Result<Response, Refusal> {
+    let session = id.parse().map_err(|_| Error::NotFound)?;
+    app.service.end_own_session(&claims, session, &client).await?;
+    Ok(([NO_STORE], StatusCode::NO_CONTENT).into_response())
+}
+
+pub(crate) async fn end_sessions(
+    State(app): State<App>,
+    claims: Authenticated,
+    ClientOf(client): ClientOf,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refusal> {
+    let also_current = query.is_some_and(|query| query.split('&').any(|pair| pair == "all=true"));
+    app.service.end_own_sessions(&claims, also_current, &client).await?;
+    Ok(([NO_STORE], StatusCode::NO_CONTENT).into_response())
+}
+
+fn required(body: &mut JsonBody, field: &'static str) -> Result<String, Refusal> {
+    match body.string(field)? {
+        Some(text) if !text.is_empty() => Ok(text),
+        _ => Err(Error::field(field, "This field is required.").into()),
+    }
+}
+
+/// Reads a change of profile. A member that isn't the user's to change is an error, never silently left out.
+fn profile_patch(mut body: JsonBody) -> Result<ProfilePatch, Refusal> {
+    let patch = ProfilePatch {
+        email: body.string("email")?,
+        first_name: body.string("first_name")?,
+        last_name: body.string("last_name")?,
+        password: match body.string("password")? {
+            Some(password) => Some(Password::new(password).map_err(|_| Error::WrongPassword)?),
+            None => None,
+        },
+    };
+    let sentence = |field: &str| match field {
+        "id" | "username" | "is_active" | "is_staff" | "is_superuser" => "This field is read-only.",
+        _ => "There is no such field.",
+    };
+    let errors: FieldErrors =
+        body.rest().map(|field| (field.to_owned(), vec![sentence(field).to_owned()])).collect();
+    if errors.is_empty() { Ok(patch) } else { Err(Error::InvalidFields(errors).into()) }
+}

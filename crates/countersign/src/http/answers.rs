@@ -1,0 +1,178 @@
+//! What our answers hold, as JSON.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use countersign_core::session::{Delivery, Session};
+use countersign_core::{SessionId, Timestamp};
+use countersign_store::User;
+use http::{HeaderName, HeaderValue, header};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::cookies::Cookies;
+use crate::service::tokens::SignedIn;
+
+/// Nobody between us and the client keeps what carries a token or a user.
+pub(crate) const NO_STORE: (HeaderName, HeaderValue) =
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+
+/// What a login and a refresh answer.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Tokens {
+    /// The access token, a JWT: keep it in memory, and send it as `Authorization: Bearer …`.
+    access_token: String,
+    /// Always `Bearer`.
+    token_type: &'static str,
+    /// How many seconds the access token lives from now.
+    expires_in: u32,
+    /// The CSRF token: send it in the `X-CSRFTOKEN` header with every unsafe request. Not with body delivery.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    csrf_token: Option<String>,
+    /// The refresh token, with body delivery only: keep it in the platform's secure storage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
+    /// The user.
+    user: UserBody,
+}
+
+/// A user, as they see themselves. Declared custom fields stand beside these members.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "User")]
+pub(crate) struct UserBody {
+    /// The id, never used twice.
+    id: i64,
+    /// The user name.
+    username: String,
+    /// The e-mail address; may be empty.
+    email: String,
+    /// The first name; may be empty.
+    first_name: String,
+    /// The last name; may be empty.
+    last_name: String,
+    /// Whether the user may log in.
+    is_active: bool,
+    /// The declared custom fields.
+    #[serde(flatten)]
+    fields: Map<String, Value>,
+}
+
+/// The answer to a profile request.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Profile {
+    /// The user.
+    user: UserBody,
+}
+
+/// The CSRF token after a reload.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Csrf {
+    /// The CSRF token of the session whose refresh cookie came along.
+    csrf_token: String,
+}
+
+/// A user's live sessions, newest first.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Sessions {
+    /// The sessions.
+    sessions: Vec<SessionBody>,
+}
+
+/// A session.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Session")]
+pub(crate) struct SessionBody {
+    /// The id, to end it by.
+    id: String,
+    /// When the user logged in.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    created_at: Timestamp,
+    /// When it was last refreshed.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    last_used_at: Timestamp,
+    /// When it ends if it is not used any more.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    expires_at: Timestamp,
+    /// Where it was last refreshed from.
+    ip: Option<String>,
+    /// What the client called itself there.
+    user_agent: Option<String>,
+    /// Whether it is the session of this very request.
+    current: bool,
+}
+
+impl SessionBody {
+    /// A session, seen from another (or the same) one.
+    fn new(session: Session, current: SessionId) -> Self {
+        Self {
+            id: session.id.to_string(),
+            created_at: session.created_at,
+            last_used_at: session.rotated_at,
+            expires_at: session.refresh_expires_at,
+            ip: session.client.ip.map(|ip| ip.to_string()),
+            user_agent: session.client.user_agent,
+            current: session.id == current,
+        }
+    }
+}
+
+impl From<User> for UserBody {
+    fn from(user: User) -> Self {
+        Self {
+            id: user.id.0,
+            username: user.username,
+            email: user.email,
+            first_name: user.first_name,
+            last_name: user.last_name,
+            is_active: user.is_active,
+            fields: user.fields,
+        }
+    }
+}
+
+/// The tokens of a session, each in its place: the access token in the body, the refresh token in a cookie (or, with
+/// body delivery, in the body), the CSRF token in both.
+pub(crate) fn signed_in(signed_in: SignedIn, cookies: &Cookies) -> Response {
+    let SignedIn { access_token, expires_in, refresh_token, cookie_life, csrf_token, session, user } =
+        signed_in;
+    let csrf_token = csrf_token.map(|token| token.expose().to_owned());
+    let set = csrf_token
+        .as_ref()
+        .map(|csrf| [cookies.set_refresh(&refresh_token, cookie_life), cookies.set_csrf(csrf, cookie_life)]);
+    let body = Tokens {
+        access_token,
+        token_type: "Bearer",
+        expires_in: expires_in.0,
+        csrf_token,
+        refresh_token: (session.delivery == Delivery::Body).then_some(refresh_token),
+        user: user.into(),
+    };
+    let mut response = ([NO_STORE], Json(body)).into_response();
+    set_cookies(&mut response, set.into_iter().flatten());
+    response
+}
+
+/// A user's profile.
+pub(crate) fn profile(user: User) -> Response {
+    ([NO_STORE], Json(Profile { user: user.into() })).into_response()
+}
+
+/// A CSRF token, in the body and in its cookie.
+pub(crate) fn csrf(csrf_token: String, cookie: HeaderValue) -> Response {
+    let mut response = ([NO_STORE], Json(Csrf { csrf_token })).into_response();
+    set_cookies(&mut response, [cookie]);
+    response
+}
+
+/// A user's sessions, seen from the current one.
+pub(crate) fn sessions(sessions: Vec<Session>, current: SessionId) -> Response {
+    let sessions = sessions.into_iter().map(|session| SessionBody::new(session, current)).collect();
+    ([NO_STORE], Json(Sessions { sessions })).into_response()
+}
+
+/// Adds cookies to an answer.
+pub(crate) fn set_cookies(response: &mut Response, cookies: impl IntoIterator<Item = HeaderValue>) {
+    for cookie in cookies {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+}

@@ -1,0 +1,202 @@
+//! What a signed-in user does: the profile, the password, the list of sessions.
+
+use countersign_core::jwt::AccessClaims;
+use countersign_core::name::Email;
+use countersign_core::session::{Delivery, EndReason, NewSession, Session};
+use countersign_core::{Client, SessionId};
+use countersign_store::{EndOutcome, EventKind, ProfileChange, StartOutcome, User, UserSelector};
+use serde_json::{Map, Value};
+
+use super::error::FieldErrors;
+use super::password::Password;
+use super::tokens::SignedIn;
+use super::{Error, Service, audit};
+
+/// The longest first or last name, in characters.
+const NAME_MAX: usize = 150;
+
+/// What a user wants changed, as it was sent.
+#[derive(Debug, Default)]
+pub struct ProfilePatch {
+    /// A new address.
+    pub email: Option<String>,
+    /// A new first name.
+    pub first_name: Option<String>,
+    /// A new last name.
+    pub last_name: Option<String>,
+    /// The password, which a change of address needs.
+    pub password: Option<Password>,
+}
+
+impl Service {
+    /// The user of an access token.
+    pub async fn profile(&self, claims: &AccessClaims) -> Result<User, Error> {
+        self.timed("user", self.store.user(UserSelector::Id(claims.user))).await?.ok_or(Error::UserInactive)
+    }
+
+    /// Changes the user's own profile. A new address needs the password beside it, since whoever has the address may
+    /// get the account.
+    pub async fn update_profile(
+        &self,
+        claims: &AccessClaims,
+        patch: ProfilePatch,
+        client: &Client,
+    ) -> Result<User, Error> {
+        let before = self.profile(claims).await?;
+        let mut errors = FieldErrors::new();
+        let mut change = ProfileChange {
+            first_name: checked_name("first_name", patch.first_name, &mut errors),
+            last_name: checked_name("last_name", patch.last_name, &mut errors),
+            ..ProfileChange::default()
+        };
+        if let Some(email) = patch.email.filter(|email| *email != before.email) {
+            match parse_email(&email) {
+                Ok(parsed) => change.email = Some(parsed),
+                Err(sentence) => {
+                    errors.insert("email".into(), vec![sentence]);
+                }
+            }
+        }
+        if !errors.is_empty() {
+            return Err(Error::InvalidFields(errors));
+        }
+        if change.email.is_some() {
+            let password = patch.password.ok_or(Error::WrongPassword)?;
+            self.check_own_password(claims, password, client).await?;
+        }
+        let event = audit::own(EventKind::ProfileChanged, claims.user, client, self.now());
+        let event = countersign_store::AuditEvent { detail: what_changes(&change), ..event };
+        let logged = event.clone();
+        let user = self
+            .timed("update_profile", self.store.update_profile(claims.user, change, event))
+            .await?
+            .ok_or(Error::UserInactive)?;
+        audit::log(&logged);
+        Ok(user)
+    }
+
+    /// Changes the user's own password: every session of theirs ends, and this client gets a new one.
+    pub async fn change_password(
+        &self,
+        claims: &AccessClaims,
+        old: Password,
+        new: Password,
+        client: &Client,
+    ) -> Result<SignedIn, Error> {
+        let checked = self.check_own_password(claims, old, client).await?;
+        let user = self.profile(claims).await?;
+        self.check_policy(&new, &user)?;
+        let password = self.hash_password(client.network(), new).await?;
+        let now = self.now();
+        let before = self.timed("session", self.store.session(claims.session)).await?;
+        let new = NewSession {
+            id: self.new_session_id(now)?,
+            user: claims.user,
+            delivery: if claims.csh.is_some() { Delivery::Cookie } else { Delivery::Body },
+            remember: before.is_none_or(|(session, _)| session.remember),
+            client: client.clone(),
+            lifetime: self.settings.session_lifetime,
+        };
+        let session = Session::start(new, &self.settings.rotation_policy(), now);
+        let event = audit::own(EventKind::PasswordChanged, claims.user, client, now);
+        let logged = event.clone();
+        match self
+            .timed("change_password", self.store.change_password(checked, password, session.clone(), event))
+            .await?
+        {
+            StartOutcome::Started { user, .. } => {
+                audit::log(&logged);
+                self.catch_up().await;
+                let csrf = self.tokens.new_csrf(&session);
+                Ok(self.tokens.issue(session, user, csrf, &*self.random, now)?)
+            }
+            // Someone else changed the password, or switched the user off, at this very moment.
+            StartOutcome::NoLonger => Err(Error::WrongPassword),
+        }
+    }
+
+    /// The user's live sessions, newest first.
+    pub async fn sessions(&self, claims: &AccessClaims) -> Result<Vec<Session>, Error> {
+        Ok(self.timed("sessions_of", self.store.sessions_of(claims.user, self.now())).await?)
+    }
+
+    /// Ends one of the user's own sessions; another user's is [`Error::NotFound`].
+    pub async fn end_own_session(
+        &self,
+        claims: &AccessClaims,
+        session: SessionId,
+        client: &Client,
+    ) -> Result<(), Error> {
+        let reason = EndReason::EndedByUser;
+        let event = countersign_store::AuditEvent {
+            session: Some(session),
+            detail: audit::reason(reason),
+            ..audit::own(EventKind::SessionEnded, claims.user, client, self.now())
+        };
+        let logged = event.clone();
+        match self
+            .timed("end_session", self.store.end_session(session, Some(claims.user), reason, event))
+            .await?
+        {
+            EndOutcome::Ended(_) => {
+                audit::log(&logged);
+                self.catch_up().await;
+                Ok(())
+            }
+            EndOutcome::AlreadyEnded(_) => Ok(()),
+            EndOutcome::Unknown => Err(Error::NotFound),
+        }
+    }
+
+    /// Ends all of the user's sessions, or all but the current one.
+    pub async fn end_own_sessions(
+        &self,
+        claims: &AccessClaims,
+        also_current: bool,
+        client: &Client,
+    ) -> Result<(), Error> {
+        let reason = EndReason::EndedByUser;
+        let event = countersign_store::AuditEvent {
+            detail: audit::reason(reason),
+            ..audit::own(EventKind::SessionEnded, claims.user, client, self.now())
+        };
+        let logged = event.clone();
+        let except = (!also_current).then_some(claims.session);
+        if self.timed("end_sessions", self.store.end_sessions(claims.user, except, reason, event)).await? > 0
+        {
+            audit::log(&logged);
+        }
+        self.catch_up().await;
+        Ok(())
+    }
+}
+
+/// An address that may be stored, with the form that a login is compared with; an empty one is none.
+pub(super) fn parse_email(text: &str) -> Result<(String, countersign_core::name::NameKey), String> {
+    if text.is_empty() {
+        return Ok((String::new(), countersign_core::name::NameKey::of_any("")));
+    }
+    let email = Email::parse(text).map_err(|error| error.to_string())?;
+    Ok((email.as_str().to_owned(), email.key()))
+}
+
+fn checked_name(field: &str, name: Option<String>, errors: &mut FieldErrors) -> Option<String> {
+    let name = name?;
+    if name.chars().count() > NAME_MAX || name.chars().any(char::is_control) {
+        let sentence = format!("Write at most {NAME_MAX} characters, without control characters.");
+        errors.insert(field.to_owned(), vec![sentence]);
+    }
+    Some(name)
+}
+
+/// Which fields change; their values are nobody's business in the audit of a user's own change.
+fn what_changes(change: &ProfileChange) -> Map<String, Value> {
+    let named = [
+        ("email", change.email.is_some()),
+        ("first_name", change.first_name.is_some()),
+        ("last_name", change.last_name.is_some()),
+    ];
+    let fields: Vec<&str> =
+        named.into_iter().filter(|(_, changes)| *changes).map(|(field, _)| field).collect();
+    Map::from_iter([("fields".to_owned(), Value::from(fields))])
+}

@@ -1,0 +1,133 @@
+//! Security events: each is a row of the audit and a line of the log.
+//!
+//! What goes with a change is written with it, by the store. What changes nothing (a failed login) is gathered here
+//! and written in the background, a few times a second, so that nobody's wrong password waits for the disk, and a
+//! thousand of them cost one write.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use countersign_core::jwt::RefreshClaims;
+use countersign_core::session::EndReason;
+use countersign_core::{Client, Timestamp, UserId};
+use countersign_store::{AuditEvent, CeilingState, EventKind, Failures};
+use serde_json::{Map, Value};
+
+/// The most events that wait; more are counted and told of, but not kept one by one.
+const WAITING_MAX: usize = 4096;
+
+/// Gathers what is to be written in the background.
+#[derive(Default)]
+pub struct Outbox(Mutex<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    events: Vec<AuditEvent>,
+    /// Failed guesses that are not written yet.
+    failures: HashMap<UserId, Failures>,
+    /// Failed guesses of the last batch. They may not be seen in the store yet by whoever read it a moment ago.
+    last_batch: HashMap<UserId, Failures>,
+    dropped: u64,
+}
+
+/// What is to be written now.
+pub struct Batch {
+    /// Events of the audit.
+    pub events: Vec<AuditEvent>,
+    /// Failed guesses, for the ceilings of accounts.
+    pub failures: Vec<Failures>,
+    /// Events that found no room.
+    pub dropped: u64,
+}
+
+impl Outbox {
+    /// Logs an event, and keeps it for the audit.
+    pub fn push(&self, event: AuditEvent) {
+        log(&event);
+        let mut waiting = self.lock();
+        if waiting.events.len() < WAITING_MAX { waiting.events.push(event) } else { waiting.dropped += 1 }
+    }
+
+    /// Keeps a failed guess at an account's password.
+    pub fn failed(&self, failures: Failures) {
+        add(&mut self.lock().failures, failures);
+    }
+
+    /// An account's ceiling, as it was read from the store, with the failures that were not there yet.
+    pub fn ceiling(&self, user: UserId, stored: CeilingState) -> CeilingState {
+        let waiting = self.lock();
+        let unseen = |failures: &&Failures| Some(failures.last_at) > stored.last_failure_at;
+        let missing =
+            [&waiting.failures, &waiting.last_batch].into_iter().filter_map(|batch| batch.get(&user));
+        missing.filter(unseen).fold(stored, |ceiling, failures| CeilingState {
+            failures: ceiling.failures.saturating_add(failures.count),
+            last_failure_at: ceiling.last_failure_at.max(Some(failures.last_at)),
+        })
+    }
+
+    /// Takes out what waits, to be written.
+    pub fn take(&self) -> Batch {
+        let mut waiting = self.lock();
+        waiting.last_batch = std::mem::take(&mut waiting.failures);
+        Batch {
+            events: std::mem::take(&mut waiting.events),
+            failures: waiting.last_batch.values().copied().collect(),
+            dropped: std::mem::take(&mut waiting.dropped),
+        }
+    }
+
+    /// Puts back what could not be written, as far as there is room.
+    pub fn put_back(&self, mut events: Vec<AuditEvent>, failures: Vec<Failures>) {
+        let mut waiting = self.lock();
+        if !failures.is_empty() {
+            waiting.last_batch.clear();
+        }
+        for failed in failures {
+            add(&mut waiting.failures, failed);
+        }
+        events.append(&mut waiting.events);
+        waiting.dropped += events.len().saturating_sub(WAITING_MAX) as u64;
+        events.truncate(WAITING_MAX);
+        waiting.events = events;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn add(batch: &mut HashMap<UserId, Failures>, more: Failures) {
+    let sum = batch.entry(more.user).or_insert(Failures { count: 0, ..more });
+    sum.count = sum.count.saturating_add(more.count);
+    sum.last_at = sum.last_at.max(more.last_at);
+}
+
+/// An event that a user caused to themselves.
+pub fn own(kind: EventKind, user: UserId, client: &Client, at: Timestamp) -> AuditEvent {
+    AuditEvent { actor: Some(user), user: Some(user), ip: client.ip, ..AuditEvent::new(kind, at) }
+}
+
+/// The detail that says why a session ended.
+pub fn reason(reason: EndReason) -> Map<String, Value> {
+    Map::from_iter([("reason".to_owned(), Value::from(reason.as_str()))])
+}
+
+/// Writes an event to the log. Session ids stay out of it, and text that a client sent is escaped.
+pub fn log(event: &AuditEvent) {
+    let kind = event.kind.as_str();
+    let user = event.user.map(|user| user.0);
+    let actor = event.actor.map(|actor| actor.0);
+    let ip = event.ip.map(tracing::field::display);
+    let detail = (!event.detail.is_empty()).then(|| Value::Object(event.detail.clone()).to_string());
+    match event.kind {
+        EventKind::Theft | EventKind::LoginThrottled | EventKind::GraceElsewhere => {
+            tracing::warn!(target: "countersign::security", event = kind, user, actor, ip, detail);
+        }
+        _ => tracing::info!(target: "countersign::security", event = kind, user, actor, ip, detail),
+    }
+}
+
+/// Writes a theft to the log; the store has put it into the audit.
+pub fn log_theft(claims: &RefreshClaims, client: &Client, at: Timestamp) {
+    log(&own(EventKind::Theft, claims.user, client, at));
+}

@@ -1,0 +1,139 @@
+//! Which sessions live, without a look-up per request (DESIGN: liveness).
+//!
+//! A token's first sight asks the store. After that only bad news matter: this node keeps the sessions that ended
+//! within the life of their last access token, and follows the store's news, which its own writes and those of
+//! others feed alike. News that are older than `liveness_max_age` are not trusted: then the store is asked each
+//! time, and where it can't answer, nothing is let through.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{PoisonError, RwLock};
+
+use countersign_core::jwt::AccessClaims;
+use countersign_core::session::{EndReason, Refusal};
+use countersign_core::{Seconds, SessionId, Timestamp, UserId};
+use countersign_store::{News, NewsItem, NewsSeq, Store, StoreError};
+use countersign_verify::NotLive;
+use tokio::sync::Mutex;
+
+use crate::settings::Settings;
+
+/// The sessions that ended lately, and how fresh that knowledge is.
+pub struct Liveness {
+    store: Store,
+    max_age: Seconds,
+    leeway: Seconds,
+    /// For how long an ended session must be remembered: its access tokens have died after that.
+    remember: Seconds,
+    ended: RwLock<HashMap<SessionId, (EndReason, Timestamp)>>,
+    /// Up to where the news are known. Whoever reads the news holds it, so that none is skipped.
+    head: Mutex<NewsSeq>,
+    /// When the news were last known to be complete.
+    fresh_at: AtomicI64,
+}
+
+/// What the news were about, besides ended sessions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Told {
+    /// The signing keys changed.
+    pub keys_changed: bool,
+}
+
+impl Liveness {
+    /// Knows nothing yet, and what is news from now on. `remember` covers the longest access lifetime ever issued.
+    pub async fn start(
+        store: Store,
+        settings: &Settings,
+        remember: Seconds,
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
+        let head = store.news_head().await?;
+        Ok(Self {
+            store,
+            max_age: settings.liveness_max_age,
+            leeway: settings.leeway,
+            remember,
+            ended: RwLock::default(),
+            head: Mutex::new(head),
+            fresh_at: AtomicI64::new(now.millis()),
+        })
+    }
+
+    /// Reads the news since the last time. Once this returns, all that was in the store when it was called is known.
+    pub async fn catch_up(&self, now: Timestamp) -> Result<Told, StoreError> {
+        let mut head = self.head.lock().await;
+        let news = self.store.news(*head).await?;
+        *head = news.head;
+        let told = self.take_in(&news);
+        self.fresh_at.store(now.millis(), Ordering::Release);
+        Ok(told)
+    }
+
+    /// Whether the news are fresh enough to be trusted.
+    pub fn is_fresh(&self, now: Timestamp) -> bool {
+        // A clock that was set back tells nothing of an age: either way off is stale.
+        let age = now.millis().abs_diff(self.fresh_at.load(Ordering::Acquire));
+        age <= self.max_age.millis().unsigned_abs()
+    }
+
+    /// Forgets sessions whose last access token has died.
+    pub fn forget_old(&self, now: Timestamp) {
+        let before = now - self.remember;
+        self.ended.write().unwrap_or_else(PoisonError::into_inner).retain(|_, (_, at)| *at > before);
+    }
+
+    /// Whether the session of a verified token lives, if that is known without asking the store.
+    pub fn known(
+        &self,
+        claims: &AccessClaims,
+        first_sight: bool,
+        now: Timestamp,
+    ) -> Option<Result<(), NotLive>> {
+        let ended = self.ended.read().unwrap_or_else(PoisonError::into_inner).get(&claims.session).copied();
+        match ended {
+            Some((reason, _)) => Some(Err(not_live(reason.refusal()))),
+            None if !first_sight && self.is_fresh(now) => Some(Ok(())),
+            None => None,
+        }
+    }
+
+    /// Asks the store whether a session lives, and is this user's.
+    pub async fn ask(&self, session: SessionId, user: UserId, now: Timestamp) -> Result<(), NotLive> {
+        let found = self.store.session(session).await.map_err(|error| {
+            tracing::warn!(%error, "a session could not be checked, so its request is refused");
+            NotLive::Unavailable
+        })?;
+        let (session, owner) = found.ok_or(NotLive::Unknown)?;
+        if session.user != user {
+            return Err(NotLive::Unknown);
+        }
+        session.liveness(self.leeway, now).map_err(not_live)?;
+        match owner {
+            Some(owner) if owner.is_active => Ok(()),
+            _ => Err(NotLive::UserInactive),
+        }
+    }
+
+    fn take_in(&self, news: &News) -> Told {
+        let mut told = Told::default();
+        let mut ended = self.ended.write().unwrap_or_else(PoisonError::into_inner);
+        for (at, item) in &news.items {
+            match item {
+                NewsItem::SessionEnded(end) => {
+                    ended.insert(end.session, (end.reason, *at));
+                }
+                NewsItem::KeysChanged => told.keys_changed = true,
+                NewsItem::UserChanged(_) => {}
+            }
+        }
+        told
+    }
+}
+
+fn not_live(refusal: Refusal) -> NotLive {
+    match refusal {
+        Refusal::Unknown => NotLive::Unknown,
+        Refusal::UserInactive => NotLive::UserInactive,
+        Refusal::Ended | Refusal::Reused => NotLive::Ended,
+    }
+}

@@ -1,0 +1,272 @@
+//! Login: a password becomes a session.
+//!
+//! An unknown user, a wrong password and an inactive user get the same answer in the same time: one hash is computed
+//! for each, and none is answered before the floor ([`Floor`](super::password::Floor)). Whether a guess may be made at
+//! all is decided before anything is hashed, so that a right password doesn't get through a throttle either.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use countersign_core::guess::{Ceiling, Limit, Outcome, Standing, Ticket};
+use countersign_core::jwt::AccessClaims;
+use countersign_core::name::NameKey;
+use countersign_core::secret::sha256;
+use countersign_core::session::{Delivery, NewSession, Session};
+use countersign_core::{Client, Network, Seconds, SessionId, Timestamp};
+use countersign_store::{
+    AuditEvent, EventKind, Failures, Login, LoginUser, PasswordHash, StartOutcome, UserSelector,
+};
+use serde_json::{Map, Value};
+
+use super::metrics::LoginResult;
+use super::password::{Checked, HashingError, Password, StoredHash};
+use super::refresh::Presented;
+use super::tokens::SignedIn;
+use super::users::to_store;
+use super::{Error, Service, audit};
+
+/// After a day without a failure, an account's ceiling starts again.
+const CEILING_MEMORY: Seconds = Seconds(24 * 60 * 60);
+
+/// What a client sends to log in.
+#[derive(Debug)]
+pub struct Attempt {
+    /// The user name, or the e-mail address.
+    pub username: String,
+    /// The password.
+    pub password: Password,
+    /// How the tokens are to reach the client.
+    pub delivery: Delivery,
+    /// Whether the cookies may outlive the browser's window.
+    pub remember: bool,
+}
+
+impl Service {
+    /// Starts a new session, always, and ends those whose refresh cookie came along.
+    pub async fn login(
+        &self,
+        attempt: Attempt,
+        old: &Presented<'_>,
+        client: &Client,
+    ) -> Result<SignedIn, Error> {
+        let result = self.try_login(attempt, old, client).await;
+        self.metrics.login(match &result {
+            Ok(_) => LoginResult::Succeeded,
+            Err(Error::InvalidCredentials) => LoginResult::Failed,
+            Err(Error::Throttled(_)) => LoginResult::Throttled,
+            Err(Error::Overloaded) => LoginResult::Overloaded,
+            Err(_) => LoginResult::Error,
+        });
+        result
+    }
+
+    async fn try_login(
+        &self,
+        attempt: Attempt,
+        old: &Presented<'_>,
+        client: &Client,
+    ) -> Result<SignedIn, Error> {
+        let who = UserSelector::Name(NameKey::of_any(&attempt.username));
+        let Attempt { password, delivery, remember, .. } = attempt;
+        let guess = self.guess(who, password, client).await?;
+        let active = guess.found.as_ref().is_some_and(|found| found.user.is_active);
+        let (Some(found), true, true) = (&guess.found, active, guess.checked.right) else {
+            self.settle(guess, false, client).await;
+            return Err(Error::InvalidCredentials);
+        };
+
+        let now = self.now();
+        let new = NewSession {
+            id: self.new_session_id(now)?,
+            user: found.user.id,
+            delivery,
+            remember,
+            client: client.clone(),
+            lifetime: self.settings.session_lifetime,
+        };
+        let session = Session::start(new, &self.settings.rotation_policy(), now);
+        let login = Login {
+            checked: found.hash.clone(),
+            upgraded: guess.checked.upgraded.as_ref().map(to_store),
+            replaces: self.sessions_in(old),
+            network: client.network(),
+        };
+        let event = AuditEvent {
+            session: Some(session.id),
+            detail: Map::from_iter([("delivery".to_owned(), Value::from(delivery.as_str()))]),
+            ..audit::own(EventKind::Login, found.user.id, client, now)
+        };
+        let logged = event.clone();
+        match self.timed("start_session", self.store.start_session(session.clone(), login, event)).await {
+            Ok(StartOutcome::Started { user, ended }) => {
+                self.settle(guess, true, client).await;
+                audit::log(&logged);
+                if !ended.is_empty() {
+                    self.catch_up().await;
+                }
+                let csrf = self.tokens.new_csrf(&session);
+                Ok(self.tokens.issue(session, user, csrf, &*self.random, now)?)
+            }
+            Ok(StartOutcome::NoLonger) => {
+                self.settle(guess, false, client).await;
+                Err(Error::InvalidCredentials)
+            }
+            Err(error) => {
+                guess.ticket.settle(Outcome::NotChecked, self.now());
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Checks the password of a signed-in user, who is asked for it again. Counted as any guess is.
+    pub(super) async fn check_own_password(
+        &self,
+        claims: &AccessClaims,
+        password: Password,
+        client: &Client,
+    ) -> Result<PasswordHash, Error> {
+        let guess = self.guess(UserSelector::Id(claims.user), password, client).await?;
+        let hash = guess.found.as_ref().map(|found| found.hash.clone());
+        let right = guess.checked.right;
+        self.settle(guess, right, client).await;
+        hash.filter(|_| right).ok_or(Error::WrongPassword)
+    }
+
+    /// Checks a password, if one more guess is allowed.
+    async fn guess(&self, who: UserSelector, password: Password, client: &Client) -> Result<Guess, Error> {
+        let now = self.now();
+        let network = client.network();
+        let by_email = self.settings.login_with_email;
+        let mut found =
+            self.timed("user_for_login", self.store.user_for_login(who.clone(), by_email, network)).await?;
+        if let Some(found) = &mut found {
+            found.ceiling = self.outbox.ceiling(found.user.id, found.ceiling);
+        }
+        let name = match (&who, &found) {
+            (UserSelector::Name(name), _) => name.clone(),
+            (UserSelector::Id(_), Some(found)) => NameKey::of_any(&found.user.username),
+            (UserSelector::Id(user), None) => NameKey::of_any(&user.to_string()),
+        };
+        let ticket = match self.guesses.admit(&name, network, standing(found.as_ref()), now) {
+            Ok(ticket) => ticket,
+            Err(throttled) => {
+                self.outbox.push(throttled_event(&name, found.as_ref(), throttled.by, client, now));
+                return Err(Error::Throttled(throttled.retry_after));
+            }
+        };
+        let usable = found.as_ref().filter(|found| found.user.is_active);
+        let stored = usable.map(|found| StoredHash::new(found.hash.expose()));
+        match self.hashing.verify(network, stored, password).await {
+            Ok(checked) => Ok(Guess { name, found, ticket, checked }),
+            Err(error) => {
+                ticket.settle(Outcome::NotChecked, self.now());
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Counts how a guess went. A failed one waits for the floor, so that its time tells nothing.
+    async fn settle(&self, guess: Guess, right: bool, client: &Client) {
+        let now = self.now();
+        guess.ticket.settle(if right { Outcome::Right } else { Outcome::Wrong }, now);
+        if right {
+            return;
+        }
+        let user = guess.found.as_ref().map(|found| found.user.id);
+        if let Some(user) = user {
+            let forget_before = now - CEILING_MEMORY;
+            self.outbox.failed(Failures { user, count: 1, last_at: now, forget_before });
+        }
+        self.outbox.push(AuditEvent {
+            user,
+            ip: client.ip,
+            bucket: Some(bucket("failed", &guess.name, client.network(), now)),
+            ..AuditEvent::new(EventKind::LoginFailed, now)
+        });
+        tokio::time::sleep_until(self.floor().await.until(guess.checked.started).into()).await;
+    }
+
+    /// The sessions whose refresh cookies came along, whatever generation they are.
+    fn sessions_in(&self, old: &Presented<'_>) -> Vec<SessionId> {
+        let Presented::Cookies(cookies) = old else { return Vec::new() };
+        let verifier = &self.tokens.refresh_verifier;
+        let read =
+            |token: &&str| verifier.verify(*token, self.now()).ok().filter(|claims| claims.csh.is_some());
+        cookies
+            .iter()
+            .take(super::refresh::COOKIES_MAX)
+            .filter_map(read)
+            .map(|claims| claims.session)
+            .collect()
+    }
+
+    /// A new session's id.
+    pub(super) fn new_session_id(&self, now: Timestamp) -> Result<SessionId, Error> {
+        let mut random = [0; 10];
+        self.random.fill(&mut random).map_err(super::derive::CryptoFailure::from)?;
+        Ok(SessionId::new(now, random))
+    }
+
+    /// A new password's hash, for the store.
+    pub(super) async fn hash_password(
+        &self,
+        network: Network,
+        password: Password,
+    ) -> Result<countersign_store::Password, Error> {
+        Ok(to_store(&self.hashing.hash(network, password).await?))
+    }
+}
+
+/// A password that was checked.
+struct Guess {
+    name: NameKey,
+    found: Option<LoginUser>,
+    ticket: Ticket,
+    checked: Checked,
+}
+
+fn standing(found: Option<&LoginUser>) -> Standing {
+    let Some(found) = found else { return Standing::NoAccount };
+    let ceiling = Ceiling {
+        failures: found.ceiling.failures,
+        last_failure: found.ceiling.last_failure_at.unwrap_or_default(),
+    };
+    Standing::Account { user: found.user.id, ceiling, here_before: found.network_known }
+}
+
+fn throttled_event(
+    name: &NameKey,
+    found: Option<&LoginUser>,
+    by: Limit,
+    client: &Client,
+    now: Timestamp,
+) -> AuditEvent {
+    let limit = match by {
+        Limit::Name => "name",
+        Limit::Network => "network",
+        Limit::Ceiling => "ceiling",
+    };
+    AuditEvent {
+        user: found.map(|found| found.user.id),
+        ip: client.ip,
+        detail: Map::from_iter([("limit".to_owned(), Value::from(limit))]),
+        bucket: Some(bucket(limit, name, client.network(), now)),
+        ..AuditEvent::new(EventKind::LoginThrottled, now)
+    }
+}
+
+/// One row a kind, name, network and minute. The name is hashed: what was typed there may be a password.
+fn bucket(kind: &str, name: &NameKey, network: Network, now: Timestamp) -> String {
+    let minute = now.secs().div_euclid(60);
+    let hash = sha256(format!("{kind}\0{network}\0{}", name.as_str()).as_bytes());
+    let short = URL_SAFE_NO_PAD.encode(hash.split_at(12).0);
+    format!("{kind}/{minute}/{short}")
+}
+
+impl From<HashingError> for Error {
+    fn from(error: HashingError) -> Self {
+        match error {
+            HashingError::Overloaded => Self::Overloaded,
+            HashingError::Failed => Self::Internal(error.into()),
+        }
+    }
+}

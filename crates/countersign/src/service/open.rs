@@ -1,0 +1,134 @@
+//! How a service comes to be: from settings, a store, a clock and randomness.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use aws_lc_rs::rand::SecureRandom;
+use countersign_core::guess::{GuessPolicy, Guesses};
+use countersign_core::jwt::AccessClaims;
+use countersign_core::{Clock, Seconds};
+use countersign_store::{Store, StoreError};
+use countersign_verify::{Answer, Verifier};
+use tokio::sync::OnceCell;
+
+use super::derive::{CryptoFailure, Derived};
+use super::liveness::Liveness;
+use super::metrics::Metrics;
+use super::password::{HashingPool, PasswordPolicy};
+use super::tokens::Tokens;
+use super::{Environment, Error, Service, signing};
+use crate::settings::{SettingError, Settings};
+
+/// The most entries of each of the tables that count guesses.
+const GUESSES_MAX: usize = 100_000;
+
+/// Why a service could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting can't be right.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// The database can't be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The signing keys can't be used.
+    #[error(transparent)]
+    Keys(#[from] super::keys::KeyError),
+    /// The system gave no threads.
+    #[error("the hashing threads could not be started: {0}")]
+    Threads(#[from] std::io::Error),
+    /// The cryptographic library failed.
+    #[error(transparent)]
+    Crypto(#[from] CryptoFailure),
+    /// Something else, which its sentence tells.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl Service {
+    /// Opens a service over a store.
+    pub async fn open(
+        settings: Settings,
+        store: Store,
+        environment: Environment,
+    ) -> Result<Arc<Self>, StartError> {
+        settings.validate()?;
+        let Environment { clock, random } = environment.clone();
+        let roots: Vec<Derived> =
+            settings.secrets.root.all().map(Derived::from_root).collect::<Result<_, _>>()?;
+        let longest = signing::longest_access_lifetime(&store, settings.access_token_lifetime).await?;
+        let afterlife = Seconds(longest.0.saturating_add(2 * settings.leeway.0));
+        let ring = signing::load_ring(&settings, &store, &roots, afterlife, &environment).await?;
+
+        let liveness = Liveness::start(store.clone(), &settings, afterlife, clock.now()).await?;
+        let liveness = Arc::new(liveness);
+        let verifier =
+            Verifier::new(ring.verifying.clone(), settings.public_url.as_str(), settings.audience())
+                .with_leeway(settings.leeway)
+                .with_clock(clock.clone())
+                .with_liveness(Arc::new(StoreFed { liveness: liveness.clone(), clock: clock.clone() }));
+        let policy = PasswordPolicy::new(settings.password_min_length).map_err(|_| SettingError {
+            setting: "password_min_length",
+            problem: "must be at least 8".into(),
+        })?;
+        let hashing = HashingPool::start(
+            NonZeroUsize::new(settings.hashing_threads).unwrap_or(NonZeroUsize::MIN),
+            NonZeroUsize::new(settings.hashing_queue).unwrap_or(NonZeroUsize::MIN),
+            random.clone() as Arc<dyn SecureRandom + Send + Sync>,
+        )?;
+        let throttle = &settings.throttle;
+        let guesses = GuessPolicy {
+            name_limit: throttle.name_limit,
+            network_limit: throttle.network_limit,
+            window: throttle.window,
+            ceiling: throttle.ceiling,
+        };
+        Ok(Arc::new(Self {
+            tokens: Tokens::new(&settings, &roots, ring)?,
+            store,
+            clock,
+            random,
+            roots,
+            verifier: Arc::new(verifier),
+            liveness,
+            afterlife,
+            hashing,
+            floor: OnceCell::new(),
+            policy,
+            guesses: Guesses::new(guesses, GUESSES_MAX),
+            outbox: super::audit::Outbox::default(),
+            metrics: Metrics::new(),
+            settings,
+        }))
+    }
+}
+
+/// The verifier's liveness, fed from our own store.
+struct StoreFed {
+    liveness: Arc<Liveness>,
+    clock: Arc<dyn Clock>,
+}
+
+impl countersign_verify::Liveness for StoreFed {
+    fn check(&self, claims: &AccessClaims, first_sight: bool) -> Answer {
+        let now = self.clock.now();
+        if let Some(answer) = self.liveness.known(claims, first_sight, now) {
+            return Answer::Now(answer);
+        }
+        let (liveness, session, user) = (self.liveness.clone(), claims.session, claims.user);
+        Answer::later(async move { liveness.ask(session, user, now).await })
+    }
+}
+
+impl From<Error> for StartError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Unavailable(error) => Self::Store(error),
+            Error::Internal(error) => match error.downcast::<super::keys::KeyError>() {
+                Ok(keys) => Self::Keys(*keys),
+                Err(other) => Self::Other(other.to_string()),
+            },
+            other => Self::Other(other.to_string()),
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! The three tokens of a session, made and read.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use aws_lc_rs::rand::SecureRandom;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use countersign_core::csrf::{Csh, CsrfKey, CsrfToken};
+use countersign_core::jwt::{AccessClaims, RefreshClaims, RefreshSigner, RefreshVerifier, SigningError};
+use countersign_core::session::{Delivery, Session};
+use countersign_core::{Seconds, SessionId, Timestamp};
+use countersign_store::User;
+use serde_json::{Map, Value};
+
+use super::derive::{CryptoFailure, Derived};
+use super::keys::KeyRing;
+use crate::settings::{ExtraClaim, Settings};
+
+/// Makes and reads the tokens of sessions.
+pub struct Tokens {
+    issuer: String,
+    audience: String,
+    access_lifetime: Seconds,
+    refresh_lifetime: Seconds,
+    claims_include: Vec<ExtraClaim>,
+    ring: RwLock<Arc<KeyRing>>,
+    refresh_signer: RefreshSigner,
+    /// Reads refresh tokens.
+    pub refresh_verifier: RefreshVerifier,
+    csrf: Vec<CsrfKey>,
+}
+
+/// What a client gets at a login or a refresh.
+#[derive(Debug)]
+pub struct SignedIn {
+    /// The access token.
+    pub access_token: String,
+    /// How long it lives from now.
+    pub expires_in: Seconds,
+    /// The refresh token of the current generation.
+    pub refresh_token: String,
+    /// How long the cookies live; `None`: until the browser ends.
+    pub cookie_life: Option<Seconds>,
+    /// The CSRF token, in a cookie session.
+    pub csrf_token: Option<CsrfToken>,
+    /// The session.
+    pub session: Session,
+    /// Its user.
+    pub user: User,
+}
+
+/// Why tokens could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum IssueError {
+    /// The cryptographic library failed.
+    #[error(transparent)]
+    Crypto(#[from] CryptoFailure),
+    /// The access token could not be signed.
+    #[error(transparent)]
+    Signing(#[from] SigningError),
+}
+
+impl Tokens {
+    /// The tokens of these settings, with access tokens signed by this ring.
+    pub fn new(settings: &Settings, roots: &[Derived], ring: KeyRing) -> Result<Self, CryptoFailure> {
+        let issuer = settings.public_url.as_str().to_owned();
+        let secrets: Vec<_> = settings.secrets.refresh_token.all().cloned().collect();
+        Ok(Self {
+            audience: settings.audience().to_owned(),
+            access_lifetime: settings.access_token_lifetime,
+            refresh_lifetime: settings.refresh_token_lifetime,
+            claims_include: settings.claims_include.clone(),
+            ring: RwLock::new(Arc::new(ring)),
+            refresh_signer: RefreshSigner::new(&settings.secrets.refresh_token.current, issuer.clone())
+                .map_err(|_| CryptoFailure)?,
+            refresh_verifier: RefreshVerifier::new(&secrets, issuer.clone(), settings.leeway)
+                .map_err(|_| CryptoFailure)?,
+            csrf: roots.iter().map(|root| root.csrf.clone()).collect(),
+            issuer,
+        })
+    }
+
+    /// The keys in use.
+    pub fn ring(&self) -> Arc<KeyRing> {
+        self.ring.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Signs with these keys from now on.
+    pub fn set_ring(&self, ring: KeyRing) {
+        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
+    }
+
+    /// The CSRF token of a session that starts.
+    pub fn new_csrf(&self, session: &Session) -> Option<CsrfToken> {
+        match session.delivery {
+            Delivery::Cookie => self.csrf.first().map(|key| key.token(session.id)),
+            Delivery::Body => None,
+        }
+    }
+
+    /// The CSRF token of a session whose refresh token carries this `csh`. It stays the same for the session's life,
+    /// also when `root_secret` changes: then an older root, kept as a fallback, made it.
+    pub fn csrf_of(&self, session: SessionId, csh: Csh) -> Option<CsrfToken> {
+        self.csrf.iter().map(|key| key.token(session)).find(|token| token.csh() == csh)
+    }
+
+    /// The tokens of a session in its current generation.
+    ///
+    /// The refresh token of a generation is always the same, byte for byte, so that racing tabs get one successor.
+    pub fn issue(
+        &self,
+        session: Session,
+        user: User,
+        csrf_token: Option<CsrfToken>,
+        random: &dyn SecureRandom,
+        now: Timestamp,
+    ) -> Result<SignedIn, IssueError> {
+        let csh = csrf_token.as_ref().map(CsrfToken::csh);
+        let expires_at = (now + self.access_lifetime).min(session.ends_at).secs();
+        let mut jti = [0; 16];
+        random.fill(&mut jti).map_err(CryptoFailure::from)?;
+        let access = AccessClaims {
+            issuer: self.issuer.clone(),
+            audience: self.audience.clone(),
+            user: user.id,
+            session: session.id,
+            jti: Some(URL_SAFE_NO_PAD.encode(jti)),
+            issued_at: now.secs(),
+            expires_at,
+            auth_time: Some(session.created_at.secs()),
+            csh,
+            extra: self.extra_claims(&user),
+        };
+        let refresh = RefreshClaims {
+            user: user.id,
+            session: session.id,
+            generation: session.generation,
+            issued_at: session.rotated_at.secs(),
+            expires_at: session.refresh_expires_at.secs(),
+            csh,
+        };
+        Ok(SignedIn {
+            access_token: self.ring().signing.sign_access(&access)?,
+            expires_in: seconds_until(expires_at, now),
+            refresh_token: self.refresh_signer.sign(&refresh),
+            cookie_life: self.cookie_life(&session, now),
+            csrf_token,
+            session,
+            user,
+        })
+    }
+
+    /// How long a session's cookies live; `None`: until the browser ends.
+    pub fn cookie_life(&self, session: &Session, now: Timestamp) -> Option<Seconds> {
+        session.remember.then(|| self.refresh_lifetime.min(seconds_until(session.ends_at.secs(), now)))
+    }
+
+    fn extra_claims(&self, user: &User) -> Map<String, Value> {
+        let mut claims = Map::new();
+        for claim in &self.claims_include {
+            match claim {
+                ExtraClaim::Permissions if user.is_superuser => {
+                    claims.insert("is_superuser".into(), Value::Bool(true));
+                }
+                ExtraClaim::Permissions => {
+                    claims.insert("permissions".into(), Value::Array(Vec::new()));
+                }
+                ExtraClaim::Groups => {
+                    claims.insert("groups".into(), Value::Array(Vec::new()));
+                }
+            }
+        }
+        claims
+    }
+}
+
+fn seconds_until(moment: i64, now: Timestamp) -> Seconds {
+    Seconds(u32::try_from(moment - now.secs()).unwrap_or(0))
+}

@@ -1,0 +1,8 @@
+//! The contract, sentence by sentence: HTTP against the real router and a real SQLite file, told by actors.
+//!
+//! One binary, so that it is linked once. A file a chapter; each test's name is a sentence of the contract.
+
+#![expect(unreachable_pub, reason = "a test's modules are reached by nobody")]
+
+mod story;
+mod support;

@@ -1,0 +1,489 @@
+//! A world for tests: a whole Countersign on a real SQLite file with a clock that we turn, and actors who call it.
+//!
+//! - [`World::anonymous`]: a client that sends nothing but what it is told to.
+//! - [`World::browser`]: a page of an allowed origin: sends `Origin` and `Sec-Fetch-Site`, keeps cookies, holds the
+//!   access token and the CSRF token in memory, and sends them as a client library would.
+//! - [`World::native`]: a mobile app: body delivery, no cookies.
+//! - [`World::attacker`]: a page of a hostile origin in the victim's browser, or whatever a test makes of it.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by a panic"
+)]
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use countersign::Countersign;
+use countersign::core::{Clock, Seconds, Timestamp};
+use countersign::service::password::Password;
+use countersign::service::users::UserToCreate;
+use countersign::settings::Settings;
+use countersign::store::User;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+/// The page's origin that every world allows.
+pub const PAGE: &str = "http://localhost:3000";
+/// An origin that no world allows.
+pub const EVIL: &str = "https://evil.example";
+/// A user's name in every world, and their password.
+pub const ALICE: &str = "alice";
+/// Alice's password.
+pub const ALICE_PASSWORD: &str = "correct horse battery staple";
+/// Another user's name, and their password.
+pub const BOB: &str = "bob";
+/// Bob's password.
+pub const BOB_PASSWORD: &str = "an entirely different pass phrase";
+
+/// A clock that tests turn.
+pub struct HandClock(AtomicI64);
+
+impl HandClock {
+    /// Moves it; back, too.
+    pub fn turn(&self, seconds: i64) {
+        self.0.fetch_add(seconds * 1000, Ordering::SeqCst);
+    }
+}
+
+impl Clock for HandClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// A whole Countersign.
+pub struct World {
+    pub clock: Arc<HandClock>,
+    pub countersign: Countersign,
+    pub alice: User,
+    pub bob: User,
+    router: Router,
+    directory: TempDir,
+}
+
+impl World {
+    /// With the defaults, and [`PAGE`] as an allowed origin.
+    pub async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// With other settings.
+    pub async fn with(change: impl FnOnce(&mut Settings) + Send + 'static) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let clock = Arc::new(HandClock(AtomicI64::new(1_795_000_000_000)));
+        let countersign = open(&directory, &clock, change).await;
+        let alice = add_user(&countersign, ALICE, ALICE_PASSWORD).await;
+        let bob = add_user(&countersign, BOB, BOB_PASSWORD).await;
+        let router = countersign.router();
+        Self { clock, countersign, alice, bob, router, directory }
+    }
+
+    /// Stops the server, and starts it again on the same database, with other settings.
+    pub async fn restart_with(self, change: impl FnOnce(&mut Settings) + Send + 'static) -> Self {
+        let Self { clock, countersign, alice, bob, directory, router } = self;
+        drop(router);
+        countersign.shutdown().await;
+        let countersign = open(&directory, &clock, change).await;
+        let router = countersign.router();
+        Self { clock, countersign, alice, bob, router, directory }
+    }
+
+    /// The folder with the database and the secrets.
+    pub fn data_dir(&self) -> std::path::PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// A client that sends nothing but what it is told to.
+    pub fn anonymous(&self) -> Actor<'_> {
+        Actor::new(self, &[])
+    }
+
+    /// A page of the allowed origin.
+    pub fn browser(&self) -> Actor<'_> {
+        Actor::new(self, &[("origin", PAGE), ("sec-fetch-site", "same-site"), ("user-agent", "Browser/1")])
+    }
+
+    /// A mobile app.
+    pub fn native(&self) -> Actor<'_> {
+        Actor::new(self, &[("user-agent", "App/1")])
+    }
+
+    /// A page of a hostile origin.
+    pub fn attacker(&self) -> Actor<'_> {
+        Actor::new(self, &[("origin", EVIL), ("sec-fetch-site", "cross-site"), ("user-agent", "Browser/1")])
+    }
+
+    /// A browser where Alice is signed in.
+    pub async fn alice_in_a_browser(&self) -> Actor<'_> {
+        let mut browser = self.browser();
+        browser.login(ALICE, ALICE_PASSWORD).await.expect(StatusCode::OK);
+        browser
+    }
+
+    /// An app where Alice is signed in.
+    pub async fn alice_in_an_app(&self) -> Actor<'_> {
+        let mut app = self.native();
+        let body = json!({"username": ALICE, "password": ALICE_PASSWORD, "token_delivery": "body"});
+        app.post("/accounts/login", body).await.expect(StatusCode::OK);
+        app
+    }
+}
+
+async fn open(
+    directory: &TempDir,
+    clock: &Arc<HandClock>,
+    change: impl FnOnce(&mut Settings) + Send + 'static,
+) -> Countersign {
+    Countersign::builder()
+        .data_dir(directory.path().join("data"))
+        .allowed_origin(PAGE)
+        .unwrap()
+        .configure(|settings| settings.hashing_threads = 2)
+        .configure(change)
+        .clock(clock.clone())
+        .build()
+        .await
+        .unwrap()
+}
+
+/// Makes a user.
+pub async fn add_user(countersign: &Countersign, username: &str, password: &str) -> User {
+    let new = UserToCreate {
+        username: username.to_owned(),
+        email: format!("{username}@example.com"),
+        password: Password::new(password).unwrap(),
+        is_superuser: false,
+    };
+    countersign.service().create_user(new).await.unwrap()
+}
+
+/// Somebody who calls.
+#[derive(Clone)]
+pub struct Actor<'w> {
+    world: &'w World,
+    /// Headers that go with every request.
+    pub headers: HeaderMap,
+    /// The cookies that it holds, by name.
+    pub jar: BTreeMap<String, String>,
+    /// The access token in memory.
+    pub access: Option<String>,
+    /// The CSRF token in memory.
+    pub csrf: Option<String>,
+    /// The refresh token of body delivery.
+    pub refresh: Option<String>,
+    /// Where it calls from.
+    pub address: SocketAddr,
+}
+
+/// A request that is being put together.
+pub struct Call<'a, 'w> {
+    actor: &'a mut Actor<'w>,
+    method: Method,
+    path: String,
+    headers: HeaderMap,
+    cookies: Cookies,
+    body: Body,
+}
+
+/// Which cookies go along.
+enum Cookies {
+    Jar,
+    Nothing,
+    Text(String),
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub bytes: Vec<u8>,
+    /// The body as JSON, or null.
+    pub body: Value,
+}
+
+impl<'w> Actor<'w> {
+    fn new(world: &'w World, headers: &[(&'static str, &str)]) -> Self {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.insert(*name, value.parse().unwrap());
+        }
+        Self {
+            world,
+            headers: map,
+            jar: BTreeMap::new(),
+            access: None,
+            csrf: None,
+            refresh: None,
+            address: "192.0.2.1:40000".parse().unwrap(),
+        }
+    }
+
+    /// The same one, calling from elsewhere.
+    pub fn at(mut self, ip: &str) -> Self {
+        self.address = SocketAddr::new(ip.parse().unwrap(), 40000);
+        self
+    }
+
+    /// Logs in.
+    pub async fn login(&mut self, username: &str, password: &str) -> Answer {
+        self.post("/accounts/login", json!({"username": username, "password": password})).await
+    }
+
+    /// Refreshes, as its kind of client does.
+    pub async fn refresh(&mut self) -> Answer {
+        match self.refresh.clone() {
+            Some(token) => self.post("/accounts/refresh_token", json!({ "refresh_token": token })).await,
+            None => self.request(Method::POST, "/accounts/refresh_token").send().await,
+        }
+    }
+
+    /// `GET`, with what it holds.
+    pub async fn get(&mut self, path: &str) -> Answer {
+        self.request(Method::GET, path).send().await
+    }
+
+    /// `POST` of JSON, with what it holds.
+    pub async fn post(&mut self, path: &str, body: Value) -> Answer {
+        self.request(Method::POST, path).json(&body).send().await
+    }
+
+    /// `PATCH` of JSON, with what it holds.
+    pub async fn patch(&mut self, path: &str, body: Value) -> Answer {
+        self.request(Method::PATCH, path).json(&body).send().await
+    }
+
+    /// `DELETE`, with what it holds.
+    pub async fn delete(&mut self, path: &str) -> Answer {
+        self.request(Method::DELETE, path).send().await
+    }
+
+    /// A request with what it holds: cookies, access token, and the CSRF header.
+    pub fn request(&mut self, method: Method, path: &str) -> Call<'_, 'w> {
+        let mut headers = self.headers.clone();
+        if let Some(access) = &self.access {
+            headers.insert(header::AUTHORIZATION, format!("Bearer {access}").parse().unwrap());
+        }
+        if let Some(csrf) = &self.csrf {
+            headers.insert("x-csrftoken", csrf.parse().unwrap());
+        }
+        Call {
+            method,
+            path: path.to_owned(),
+            headers,
+            cookies: Cookies::Jar,
+            body: Body::empty(),
+            actor: self,
+        }
+    }
+
+    /// The claims of its access token, unverified.
+    pub fn claims(&self) -> Value {
+        claims(self.access.as_ref().expect("an access token"))
+    }
+}
+
+impl Call<'_, '_> {
+    /// With a header, which replaces one of the same name.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers
+            .insert(name.parse::<HeaderName>().unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        self
+    }
+
+    /// With one more header of this name.
+    pub fn also(mut self, name: &str, value: &str) -> Self {
+        self.headers
+            .append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        self
+    }
+
+    /// Without a header.
+    pub fn without(mut self, name: &str) -> Self {
+        self.headers.remove(name);
+        self
+    }
+
+    /// With this `Cookie` header in place of the jar's.
+    pub fn cookie(mut self, cookie: &str) -> Self {
+        self.cookies = Cookies::Text(cookie.to_owned());
+        self
+    }
+
+    /// Without cookies.
+    pub fn without_cookies(mut self) -> Self {
+        self.cookies = Cookies::Nothing;
+        self
+    }
+
+    /// With a JSON body.
+    pub fn json(self, body: &Value) -> Self {
+        self.header("content-type", "application/json").body(body.to_string())
+    }
+
+    /// With any body.
+    pub fn body(mut self, body: impl Into<Body>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// Sends it, and keeps what a client keeps: cookies, tokens.
+    pub async fn send(self) -> Answer {
+        let Self { actor, method, path, mut headers, cookies, body } = self;
+        let cookie = match cookies {
+            Cookies::Text(text) => text,
+            Cookies::Nothing => String::new(),
+            Cookies::Jar => {
+                let pairs = actor.jar.iter().map(|(name, value)| format!("{name}={value}"));
+                pairs.collect::<Vec<_>>().join("; ")
+            }
+        };
+        if !cookie.is_empty() {
+            headers.insert(header::COOKIE, HeaderValue::from_bytes(cookie.as_bytes()).unwrap());
+        }
+        let mut request = Request::builder().method(method).uri(path).body(body).unwrap();
+        *request.headers_mut() = headers;
+        request.extensions_mut().insert(ConnectInfo(actor.address));
+        let response = actor.world.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes().to_vec();
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        let answer = Answer { status: parts.status, headers: parts.headers, bytes, body };
+        actor.keep(&answer);
+        answer
+    }
+}
+
+impl Actor<'_> {
+    fn keep(&mut self, answer: &Answer) {
+        for cookie in answer.set_cookies() {
+            if cookie.is_cleared() {
+                self.jar.remove(&cookie.name);
+            } else {
+                self.jar.insert(cookie.name, cookie.value);
+            }
+        }
+        let text = |name: &str| answer.body.get(name).and_then(Value::as_str).map(str::to_owned);
+        if let Some(access) = text("access_token") {
+            self.access = Some(access);
+            self.refresh = text("refresh_token");
+            self.csrf = text("csrf_token");
+        } else if let Some(csrf) = text("csrf_token") {
+            self.csrf = Some(csrf);
+        }
+    }
+}
+
+/// A `Set-Cookie` header, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetCookie {
+    pub name: String,
+    pub value: String,
+    /// Everything after the value, as it was sent.
+    pub attributes: Vec<String>,
+}
+
+impl SetCookie {
+    /// Whether it clears the cookie.
+    pub fn is_cleared(&self) -> bool {
+        self.attributes.iter().any(|attribute| attribute == "Max-Age=0")
+    }
+
+    /// Whether it has this attribute, as written.
+    pub fn has(&self, attribute: &str) -> bool {
+        self.attributes.iter().any(|has| has == attribute)
+    }
+}
+
+impl Answer {
+    /// Asserts the status, and shows the body where it is another.
+    #[track_caller]
+    pub fn expect(self, status: StatusCode) -> Self {
+        assert_eq!(self.status, status, "{}", String::from_utf8_lossy(&self.bytes));
+        self
+    }
+
+    /// Asserts a problem: its status and code, its form, and that a 401 says how to authenticate.
+    #[track_caller]
+    pub fn refused(self, status: u16, code: &str) -> Self {
+        assert_eq!(
+            (self.status.as_u16(), self.code()),
+            (status, code),
+            "{}",
+            String::from_utf8_lossy(&self.bytes)
+        );
+        assert_eq!(self.header("content-type"), Some("application/problem+json"));
+        assert_eq!(self.body["status"], status);
+        assert!(
+            self.body["title"].is_string()
+                && self.body["detail"].is_string()
+                && self.body["type"].is_string()
+        );
+        let challenge = self.header("www-authenticate");
+        assert_eq!(challenge.is_some(), status == 401, "{challenge:?}");
+        if status == 401 {
+            assert!(challenge.unwrap().starts_with("Bearer realm=\"countersign\""), "{challenge:?}");
+        }
+        self
+    }
+
+    /// The problem's code, or nothing.
+    pub fn code(&self) -> &str {
+        self.body.get("code").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// A header's text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// The cookies that it sets.
+    pub fn set_cookies(&self) -> Vec<SetCookie> {
+        let parse = |value: &HeaderValue| {
+            let mut parts = value.to_str().unwrap().split("; ").map(str::to_owned);
+            let pair = parts.next().unwrap();
+            let (name, value) = pair.split_once('=').unwrap();
+            SetCookie { name: name.to_owned(), value: value.to_owned(), attributes: parts.collect() }
+        };
+        self.headers.get_all(header::SET_COOKIE).iter().map(parse).collect()
+    }
+
+    /// The cookie of this name that it sets.
+    pub fn set_cookie(&self, name: &str) -> SetCookie {
+        self.set_cookies().into_iter().find(|cookie| cookie.name == name).expect("a cookie of this name")
+    }
+}
+
+/// The claims of a token, unverified.
+pub fn claims(token: &str) -> Value {
+    part(token, 1)
+}
+
+/// The header of a token.
+pub fn token_header(token: &str) -> Value {
+    part(token, 0)
+}
+
+fn part(token: &str, index: usize) -> Value {
+    let part = token.split('.').nth(index).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+}
+
+/// Seconds, for settings.
+pub const fn seconds(seconds: u32) -> Seconds {
+    Seconds(seconds)
+}
