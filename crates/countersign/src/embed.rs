@@ -71,7 +71,7 @@ impl Countersign {
         router: Router,
         stop: impl Future<Output = ()> + Send,
     ) -> io::Result<()> {
-        let served = edge::serve::serve(listener, router, stop, &edge::serve::Limits::default()).await;
+        let served = edge::serve::serve(listener, router, stop).await;
         self.shutdown().await;
         served
     }

@@ -22,8 +22,10 @@ pub(crate) mod testing;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::FromRef;
 use axum::routing::get;
 
+use self::client::TrustedProxies;
 use self::cookies::Cookies;
 use self::cross_origin::CrossOrigin;
 use crate::service::Service;
@@ -36,13 +38,24 @@ pub(crate) struct App {
     pub(crate) service: Arc<Service>,
     pub(crate) cookies: Arc<Cookies>,
     pub(crate) cross_origin: CrossOrigin,
+    proxies: TrustedProxies,
 }
 
 impl App {
     pub(crate) fn new(service: Arc<Service>) -> Self {
         let settings = service.settings();
-        let (cookies, cross_origin) = (Cookies::new(settings), CrossOrigin::new(settings));
-        Self { cookies: Arc::new(cookies), cross_origin, service }
+        Self {
+            cookies: Arc::new(Cookies::new(settings)),
+            cross_origin: CrossOrigin::new(settings),
+            proxies: TrustedProxies::new(settings),
+            service,
+        }
+    }
+}
+
+impl FromRef<App> for TrustedProxies {
+    fn from_ref(app: &App) -> Self {
+        app.proxies.clone()
     }
 }
 

@@ -1,18 +1,20 @@
-//! temp
-use axum::Router;
+//! The serving loop.
+
 use std::io;
+use std::net::SocketAddr;
+
+use axum::Router;
 use tokio::net::TcpListener;
-/// temp
-#[derive(Default, Debug)]
-pub struct Limits;
-/// temp
+
+/// Serves a router until `stop` is ready.
 pub async fn serve(
     listener: TcpListener,
-    app: Router,
+    router: Router,
     stop: impl Future<Output = ()> + Send,
-    _: &Limits,
 ) -> io::Result<()> {
-    let stop = async { stop.await };
-    let _ = stop;
-    axum::serve(listener, app.into_make_service_with_connect_info::<std::net::SocketAddr>()).await
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    tokio::select! {
+        served = axum::serve(listener, service).into_future() => served,
+        () = stop => Ok(()),
+    }
 }
