@@ -472,6 +472,35 @@ fn entries_whose_time_is_over_make_room_first() {
 }
 
 #[test]
+fn entries_whose_time_is_over_are_swept_away_by_new_ones() {
+    let mut server = Server::new();
+    for n in 0..500 {
+        server.fail_times(1, &format!("old {n}"), strange(n));
+    }
+    server.wait(400);
+    for n in 500..1000 {
+        server.fail_times(1, &format!("new {n}"), strange(n));
+    }
+    // About one went for each that came; a name's ceiling counts for a day.
+    let [pairs, networks, runs] = server.entries();
+    assert!((500..550).contains(&pairs) && (500..550).contains(&networks), "{pairs} and {networks}");
+    assert_eq!(runs, 1000);
+}
+
+#[test]
+fn a_block_is_not_swept_away_before_its_end() {
+    let mut server = Server::new();
+    server.fail_times(10, "ana", network(1));
+    server.wait(300);
+    server.fail_times(10, "ana", network(1));
+    server.wait(400);
+    for n in 0..100 {
+        server.fail_times(1, &format!("name {n}"), strange(n));
+    }
+    assert_eq!(server.fail("ana", network(1)), throttled(Limit::Name, 200));
+}
+
+#[test]
 fn a_name_of_any_length_takes_the_same_room() {
     let mut server = Server::new();
     let long = "x".repeat(1 << 20);

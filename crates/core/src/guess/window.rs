@@ -84,7 +84,7 @@ impl Window {
         let passed = usize::try_from(step.saturating_sub(self.newest)).unwrap_or(0).min(self.failures.len());
         self.failures.rotate_right(passed);
         self.failures.iter_mut().take(passed).for_each(|failures| *failures = 0);
-        self.newest = self.newest.max(step);
+        self.newest = step;
         if self.blocked_until + LONGEST_BLOCK <= now {
             self.blocks = 0;
         }
