@@ -4,6 +4,9 @@
 //! last wins, and so it names two users (RFC 8259, section 4; RFC 7515, section 4). Here it is refused at any
 //! depth, and so are a byte order mark and anything after the object. JWT headers and claims, key sets and
 //! request bodies all come through [`parse_object`].
+//!
+//! serde_json's feature `arbitrary_precision` must stay off in the whole program: it hands numbers over as objects,
+//! so every token would be refused.
 
 use std::cell::Cell;
 use std::fmt;

@@ -38,7 +38,7 @@ pub struct RefreshClaims {
     pub user: UserId,
     /// `sid`.
     pub session: SessionId,
-    /// `gen`: how often the session had been rotated when this was made.
+    /// `gen`: which generation of the session this is. Required: without it there is nothing to judge.
     pub generation: Generation,
     /// `iat`.
     pub issued_at: i64,

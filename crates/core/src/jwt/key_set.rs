@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use super::key::{KeyError, KeyId, VerifyingKey};
+use super::key::{KeyError, VerifyingKey};
 use crate::json::{Limits, parse_object};
 
 /// The keys that tokens may be signed with. It may be empty: then nothing verifies.
@@ -53,11 +53,6 @@ impl KeySet {
     /// The key of this name.
     pub fn get(&self, kid: &str) -> Option<&VerifyingKey> {
         self.keys.iter().find(|key| key.kid().as_str() == kid)
-    }
-
-    /// Whether there is a key of this name.
-    pub fn contains(&self, kid: &KeyId) -> bool {
-        self.get(kid.as_str()).is_some()
     }
 
     /// The keys, in the order in which they were given.

@@ -2,9 +2,12 @@
 
 use std::time::Instant;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rsa::KeyPair as RsaKeyPair;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
+};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use countersign_core::Secret;
@@ -178,6 +181,44 @@ fn a_token_has_three_parts_and_all_of_them() {
             forge.kind.refuses(&token, flaw);
         }
     }
+}
+
+// attack 22
+#[test]
+fn a_signature_has_one_form() {
+    let ed = Forge::access(Algorithm::EdDsa);
+    let es = Forge::access(Algorithm::Es256);
+    let rs = Forge::access(Algorithm::Rs256);
+    let attack = |forge: &Forge, forged: &dyn Fn(&[u8]) -> Vec<u8>| {
+        let signed = format!("{}.{}", encode(forge.header_json()), encode(forge.claims_json()));
+        forge.kind.refuses(&format!("{signed}.{}", encode(forged(signed.as_bytes()))), Reason::Signature);
+    };
+    // S + L instead of S (RFC 8032, section 8.4).
+    attack(&ed, &|signed| plus_group_order(ed.sign(signed)));
+    // ASN.1 instead of r || s; all zeros (CVE-2022-21449); a zero too many.
+    let pkcs8 = KEYS[1].to_pkcs8().unwrap();
+    let der = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8.expose()).unwrap();
+    attack(&es, &|signed| der.sign_digest(&digest(&SHA256, signed)).unwrap().as_ref().to_vec());
+    attack(&es, &|_| vec![0; 64]);
+    attack(&es, &|signed| [&[0], &es.sign(signed)[..32], &[0], &es.sign(signed)[32..]].concat());
+    attack(&rs, &|signed| [&[0], &rs.sign(signed)[..]].concat());
+    attack(&rs, &|_| vec![0; 256]);
+    attack(&rs, &|_| vec![1]);
+}
+
+/// The same signature to a verifier that doesn't check the range of S.
+fn plus_group_order(mut signature: Vec<u8>) -> Vec<u8> {
+    let order = [
+        0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10_u8,
+    ];
+    let mut carry = 0;
+    for (byte, addend) in signature[32..].iter_mut().zip(order) {
+        let sum = u16::from(*byte) + u16::from(addend) + carry;
+        [*byte, _] = sum.to_le_bytes();
+        carry = sum >> 8;
+    }
+    signature
 }
 
 // attack 6
@@ -369,8 +410,9 @@ fn json_serialisation_is_refused() {
 // attack 12
 #[test]
 fn what_is_encrypted_or_nested_is_refused_at_once() {
+    let forges = Forge::both();
     let started = Instant::now();
-    for forge in Forge::both() {
+    for forge in forges {
         let nested =
             forge.token_of(&encode(forge.header("cty", r#""JWT""#).header_json()), &encode(forge.token()));
         forge.kind.refuses(&nested, Reason::Json);
@@ -379,7 +421,7 @@ fn what_is_encrypted_or_nested_is_refused_at_once() {
         let header = encode(pbes2.header("enc", r#""A128GCM""#).header_json());
         forge.kind.refuses(&format!("{header}.AAAA.AAAA.AAAA.AAAA"), Reason::Structure);
     }
-    assert!(started.elapsed().as_millis() < 1000, "a derivation of 2^31 rounds would take minutes");
+    assert!(started.elapsed().as_secs() < 10, "a derivation of 2^31 rounds takes minutes");
 }
 
 // attack 18
@@ -453,14 +495,17 @@ fn a_token_is_at_most_8_kib() {
         assert!(longest.token().len() > MAX_TOKEN_LEN - 8);
         assert_eq!(longest.verify(), Ok(()));
         forge.claim("x", &quoted("x".repeat(fits + 6))).is_refused(Reason::TooLong);
+        forge.kind.refuses(&"a".repeat(MAX_TOKEN_LEN), Reason::Structure);
+        forge.kind.refuses(&"a".repeat(MAX_TOKEN_LEN + 1), Reason::TooLong);
     }
 }
 
 // attack 20
 #[test]
 fn huge_and_deep_tokens_are_refused_at_once() {
+    let forges = Forge::both();
     let started = Instant::now();
-    for forge in Forge::both() {
+    for forge in forges {
         for token in ["a".repeat(1_000_000), ".".repeat(1_000_000), "a.".repeat(500_000)] {
             forge.kind.refuses(&token, Reason::TooLong);
         }
@@ -477,7 +522,7 @@ fn huge_and_deep_tokens_are_refused_at_once() {
             forge.kind.refuses(&unsigned, Reason::Json);
         }
     }
-    assert!(started.elapsed().as_secs() < 5);
+    assert!(started.elapsed().as_secs() < 10);
 }
 
 #[test]

@@ -89,6 +89,7 @@ fn a_token_is_good_from_iat_and_nbf_on_less_leeway() {
             forge.claim(name, &(NOW + 11).to_string()).is_refused(Reason::NotYetValid);
             forge.claim(name, &i64::MAX.to_string()).is_refused(Reason::NotYetValid);
         }
+        forge.claim("iat", &(NOW + 11).to_string()).claim("nbf", "0").is_refused(Reason::NotYetValid);
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::sync::LazyLock;
 
-use countersign_core::jwt::{AccessClaims, AccessVerifier, RefreshClaims, RefreshSigner, RefreshVerifier};
+use countersign_core::jwt::{
+    AccessClaims, AccessVerifier, KeySet, RefreshClaims, RefreshSigner, RefreshVerifier,
+};
 use countersign_core::{Generation, SessionId, Timestamp, UserId};
 use proptest::prelude::*;
 use serde_json::{Map, Value};
@@ -100,6 +102,16 @@ proptest! {
     #[test]
     fn arbitrary_bytes_never_verify(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         prop_assert!(!verifies(&bytes));
+    }
+
+    #[test]
+    fn arbitrary_key_sets_do_not_panic(
+        members in proptest::collection::btree_map("kty|crv|alg|use|kid|x|y|n|e|key_ops", "OKP|EC|RSA|Ed25519|P-256|[A-Za-z0-9_-]{0,50}", 0..10),
+        bytes in proptest::collection::vec(any::<u8>(), 0..100),
+    ) {
+        let set = serde_json::json!({"keys": [members]}).to_string();
+        prop_assert!(KeySet::from_jwks(set.as_bytes()).is_ok());
+        let _ = KeySet::from_jwks(&bytes);
     }
 
     #[test]
