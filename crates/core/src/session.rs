@@ -121,8 +121,11 @@ pub enum Verdict {
 /// Why a token is answered with a current generation that it didn't make.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Answer {
-    /// It is the current generation, and too young to rotate. The client has its cookie already, and had better not be
-    /// given it again: that answer may arrive after the one to a rotation, and would put the browser back behind it.
+    /// It is the current generation, and too young to rotate.
+    ///
+    /// The answer brings the same cookie again. Should it arrive after the answer to a rotation that another tab asked
+    /// for as the grace ended, the browser is put back behind that rotation. A client that refreshes one at a time
+    /// never gets there.
     TooYoung,
     /// It is the generation before, within the grace. Its `Idempotency-Key`, if it has a new one and there is
     /// room, is remembered.
