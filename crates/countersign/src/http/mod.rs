@@ -9,6 +9,7 @@ pub mod body;
 pub mod client;
 pub mod cookies;
 pub mod cross_origin;
+pub mod envelope;
 pub(crate) mod error;
 mod layer;
 mod operations;
@@ -28,6 +29,7 @@ use axum::routing::get;
 use self::client::TrustedProxies;
 use self::cookies::Cookies;
 use self::cross_origin::CrossOrigin;
+use self::envelope::{Answered, Envelope};
 use crate::service::Service;
 
 pub use layer::Layer;
@@ -39,6 +41,7 @@ pub(crate) struct App {
     pub(crate) cookies: Arc<Cookies>,
     pub(crate) cross_origin: CrossOrigin,
     proxies: TrustedProxies,
+    envelope: Envelope,
 }
 
 impl App {
@@ -48,6 +51,7 @@ impl App {
             cookies: Arc::new(Cookies::new(settings)),
             cross_origin: CrossOrigin::new(settings),
             proxies: TrustedProxies::new(settings),
+            envelope: envelope(&service),
             service,
         }
     }
@@ -59,6 +63,14 @@ impl FromRef<App> for TrustedProxies {
     }
 }
 
+fn envelope(service: &Service) -> Envelope {
+    let metrics = Arc::clone(service.metrics());
+    let count = move |request: &Answered<'_>| {
+        metrics.request(request.method, request.route, request.status, request.took);
+    };
+    Envelope::new(&service.settings().public_url, service.random(), count)
+}
+
 /// `GET /metrics`.
 pub(crate) fn metrics_router(app: App) -> Router {
     Router::new().route("/metrics", get(operations::metrics)).with_state(app)
@@ -66,6 +78,6 @@ pub(crate) fn metrics_router(app: App) -> Router {
 
 /// The routes of the contract, behind all their layers.
 pub(crate) fn router(app: App) -> Router {
-    let cross_origin = app.cross_origin.clone();
-    routes::router(&app).with_state(app).layer(cross_origin)
+    let (cross_origin, envelope) = (app.cross_origin.clone(), app.envelope.clone());
+    routes::router(&app).with_state(app).layer(cross_origin).layer(envelope)
 }

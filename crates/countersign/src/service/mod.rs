@@ -100,6 +100,11 @@ impl Service {
         self.metrics.render(self.hashing.gauges()).unwrap_or_default()
     }
 
+    /// Where random bytes come from.
+    pub(crate) fn random(&self) -> Arc<dyn SecureRandom + Send + Sync> {
+        Arc::clone(&self.random)
+    }
+
     /// The present moment.
     pub fn now(&self) -> Timestamp {
         self.clock.now()

@@ -1,0 +1,464 @@
+//! What every request and every answer have around them: an id, a log line, the headers that each answer carries.
+//!
+//! This is the outermost layer. It also stops a panic: the client gets a `500` that says nothing of it, the log has
+//! the rest under the same id, and the process lives.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use aws_lc_rs::rand::SecureRandom;
+use axum::extract::MatchedPath;
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use countersign_core::origin::PublicUrl;
+use http::header::{REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
+use tower_layer::Layer;
+use tower_service::Service;
+use tracing::Instrument;
+
+use super::error::internal_error;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The longest id that is kept, in bytes.
+const ID_MAX: usize = 128;
+
+/// How a request is counted whose client went away before the answer; the number is nginx's.
+const CLIENT_GONE: u16 = 499;
+
+/// Puts requests and answers in their envelope. Cheap to clone.
+#[derive(Clone)]
+pub struct Envelope(Arc<Shared>);
+
+/// A service in an [`Envelope`].
+#[derive(Clone)]
+pub struct Enveloped<S> {
+    shared: Arc<Shared>,
+    inner: S,
+}
+
+/// The id of a request, among its extensions: the one that it came with, or a new one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RequestId(HeaderValue);
+
+/// A request that is over, for whoever counts them.
+#[derive(Clone, Copy, Debug)]
+pub struct Answered<'a> {
+    /// The method; `OTHER` for what is none of HTTP's own.
+    pub method: &'static str,
+    /// The route as the router has it (`/accounts/sessions/{id}`), `-` where none matched. Never the path itself,
+    /// which may hold an id, or anything that a stranger wrote.
+    pub route: &'a str,
+    /// The status; 499 where the client went away before.
+    pub status: u16,
+    /// How long the answer took.
+    pub took: Duration,
+}
+
+struct Shared {
+    random: Arc<dyn SecureRandom + Send + Sync>,
+    transport_security: Option<HeaderValue>,
+    observer: Box<dyn Fn(&Answered<'_>) + Send + Sync>,
+}
+
+impl Envelope {
+    /// Draws ids from `random`, and tells `observer` of every request that is over.
+    pub fn new(
+        public_url: &PublicUrl,
+        random: Arc<dyn SecureRandom + Send + Sync>,
+        observer: impl Fn(&Answered<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        let transport_security = transport_security(public_url);
+        Self(Arc::new(Shared { random, transport_security, observer: Box::new(observer) }))
+    }
+}
+
+/// HSTS (RFC 6797): a year, on https. `localhost` is left out, since HSTS ignores ports and would close every
+/// developer's plain-http server there.
+///
+/// Subdomains go with a host of three labels or more (`auth.example.com`), where they are ours. An apex
+/// (`example.com`) has all of somebody's other hosts under it; those are not for us to close for a year.
+fn transport_security(public_url: &PublicUrl) -> Option<HeaderValue> {
+    if !public_url.is_https() || public_url.is_loopback() {
+        return None;
+    }
+    let value = match public_url.host().split('.').count() {
+        0..=2 => "max-age=31536000",
+        3.. => "max-age=31536000; includeSubDomains",
+    };
+    Some(HeaderValue::from_static(value))
+}
+
+impl Shared {
+    fn mark(&self, headers: &mut HeaderMap, id: RequestId) {
+        headers.insert(X_REQUEST_ID, id.0);
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.entry(REFERRER_POLICY).or_insert(HeaderValue::from_static("no-referrer"));
+        if let Some(value) = &self.transport_security {
+            headers.insert(STRICT_TRANSPORT_SECURITY, value.clone());
+        }
+    }
+}
+
+impl RequestId {
+    /// The id that a request came with, if it is one that can stand anywhere: short, and of harmless characters.
+    fn sent(headers: &HeaderMap) -> Option<Self> {
+        let mut sent = headers.get_all(X_REQUEST_ID).iter();
+        let (Some(id), None) = (sent.next(), sent.next()) else { return None };
+        let harmless = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+        let fine = (1..=ID_MAX).contains(&id.len()) && id.as_bytes().iter().all(harmless);
+        fine.then(|| Self(id.clone()))
+    }
+
+    /// A new one. Should the source of randomness fail, the id is merely not unique.
+    fn new(random: &dyn SecureRandom) -> Self {
+        let mut bytes = [0; 16];
+        let _ = random.fill(&mut bytes);
+        Self(HeaderValue::try_from(URL_SAFE_NO_PAD.encode(bytes)).unwrap_or(HeaderValue::from_static("-")))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+}
+
+/// A log line in the making. It is written when the request is over, also when its client has gone.
+struct Entry {
+    shared: Arc<Shared>,
+    id: RequestId,
+    method: &'static str,
+    route: Option<MatchedPath>,
+    started: Instant,
+    status: u16,
+}
+
+impl Entry {
+    fn finish(mut self, status: StatusCode) {
+        self.status = status.as_u16();
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let route = self.route.as_ref().map_or("-", MatchedPath::as_str);
+        let took = self.started.elapsed();
+        let answered = Answered { method: self.method, route, status: self.status, took };
+        (self.shared.observer)(&answered);
+        tracing::info!(
+            target: "countersign::request",
+            method = self.method,
+            route,
+            status = self.status,
+            ms = (took.as_secs_f64() * 10_000.0).round() / 10.0,
+            request_id = self.id.as_str(),
+        );
+    }
+}
+
+fn method_name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        Method::CONNECT => "CONNECT",
+        Method::TRACE => "TRACE",
+        _ => "OTHER",
+    }
+}
+
+/// A panic was stopped. Its message went to the panic hook; here it is not looked at, for it may hold anything.
+struct Panicked;
+
+fn stop_panic<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
+    // Unwind safety: what the closure holds is dropped and never looked at again.
+    catch_unwind(AssertUnwindSafe(work)).map_err(|_| Panicked)
+}
+
+async fn stop_panics<F: Future>(future: F) -> Result<F::Output, Panicked> {
+    let mut future = pin!(future);
+    std::future::poll_fn(|cx| match stop_panic(|| future.as_mut().poll(cx)) {
+        Ok(poll) => poll.map(Ok),
+        Err(panicked) => Poll::Ready(Err(panicked)),
+    })
+    .await
+}
+
+fn panicked(id: &RequestId) -> Response {
+    tracing::error!(request_id = id.as_str(), "a handler panicked");
+    internal_error().into_response()
+}
+
+impl<S> Layer<S> for Envelope {
+    type Service = Enveloped<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Enveloped { shared: Arc::clone(&self.0), inner }
+    }
+}
+
+impl<S, B> Service<Request<B>> for Enveloped<S>
+where
+    S: Service<Request<B>, Response: IntoResponse, Error: Send, Future: Send + 'static>,
+{
+    type Response = Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let shared = Arc::clone(&self.shared);
+        let id = RequestId::sent(request.headers()).unwrap_or_else(|| RequestId::new(&*shared.random));
+        let entry = Entry {
+            shared: Arc::clone(&shared),
+            id: id.clone(),
+            method: method_name(request.method()),
+            route: request.extensions().get().cloned(),
+            started: Instant::now(),
+            status: CLIENT_GONE,
+        };
+        request.extensions_mut().insert(id.clone());
+        // At the level of errors, so that whatever is logged on the way has the id beside it.
+        let span = tracing::error_span!("request", id = id.as_str());
+        let answer = span.in_scope(|| stop_panic(|| self.inner.call(request)));
+        let answer = async move {
+            match answer {
+                Ok(answer) => stop_panics(answer).await,
+                Err(panicked) => Err(panicked),
+            }
+        };
+        Box::pin(async move {
+            let mut answer = match answer.instrument(span).await {
+                Ok(answer) => answer?.into_response(),
+                Err(Panicked) => panicked(&id),
+            };
+            shared.mark(answer.headers_mut(), id);
+            entry.finish(answer.status());
+            Ok(answer)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt;
+    use std::sync::Mutex;
+
+    use aws_lc_rs::test::rand::FixedByteRandom;
+    use axum::Router;
+    use axum::body::{Body, to_bytes};
+    use axum::routing::{any, get};
+    use tower::ServiceExt;
+    use tracing::field::{Field, Visit};
+    use tracing::{Event, Metadata, Subscriber, span};
+
+    use super::*;
+
+    type Seen = Arc<Mutex<Vec<(String, String, u16)>>>;
+
+    fn envelope(url: &str, seen: &Seen) -> Envelope {
+        let seen = Arc::clone(seen);
+        let observer = move |answered: &Answered<'_>| {
+            let Answered { method, route, status, .. } = *answered;
+            seen.lock().unwrap().push((method.to_owned(), route.to_owned(), status));
+        };
+        let random = Arc::new(FixedByteRandom { byte: 0 });
+        Envelope::new(&PublicUrl::parse(url).unwrap(), random, observer)
+    }
+
+    fn router(envelope: Envelope) -> Router {
+        async fn broken() {
+            panic!("hunter2")
+        }
+        let id = |axum::Extension(id): axum::Extension<RequestId>| async move { id.as_str().to_owned() };
+        Router::new()
+            .route("/id", any(id))
+            .route("/things/{id}", get(|| async { StatusCode::NO_CONTENT }))
+            .route("/broken", get(broken))
+            .route("/slow", get(std::future::pending::<()>))
+            .layer(envelope)
+    }
+
+    async fn send(url: &str, request: http::request::Builder) -> (Response, Vec<(String, String, u16)>) {
+        let seen = Seen::default();
+        let router = router(envelope(url, &seen));
+        let response = router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let seen = std::mem::take(&mut *seen.lock().unwrap());
+        (response, seen)
+    }
+
+    async fn get_with(url: &str, path: &str) -> Response {
+        send(url, Request::get(path)).await.0
+    }
+
+    async fn text(response: Response) -> String {
+        let bytes = to_bytes(response.into_body(), 4096).await.unwrap();
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
+    fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
+        response.headers().get(name).map(|value| value.to_str().unwrap())
+    }
+
+    const LOCAL: &str = "http://localhost:8000";
+
+    #[tokio::test]
+    async fn a_well_formed_id_is_kept() {
+        for id in ["a", "0190d0a4-7c1e-7000-8000-000000000000", "A.b_c-9", &"x".repeat(128)] {
+            let (response, _) = send(LOCAL, Request::get("/id").header(X_REQUEST_ID, id)).await;
+            assert_eq!(header(&response, "x-request-id"), Some(id));
+            assert_eq!(text(response).await, id);
+        }
+    }
+
+    // attack 117
+    #[tokio::test]
+    async fn any_other_id_is_replaced() {
+        let fresh = "AAAAAAAAAAAAAAAAAAAAAA";
+        for id in ["", " ", "a b", "a\tb", "a\"b", "<b>", "ä", "a/b", "a\u{1b}b", &"x".repeat(129)] {
+            let Ok(value) = HeaderValue::from_bytes(id.as_bytes()) else { continue };
+            let (response, _) = send(LOCAL, Request::get("/id").header(X_REQUEST_ID, value)).await;
+            assert_eq!(header(&response, "x-request-id"), Some(fresh), "{id}");
+            assert_eq!(text(response).await, fresh);
+        }
+        let twice = Request::get("/id").header(X_REQUEST_ID, "a").header(X_REQUEST_ID, "a");
+        assert_eq!(header(&send(LOCAL, twice).await.0, "x-request-id"), Some(fresh));
+    }
+
+    // attack 72
+    #[tokio::test]
+    async fn every_answer_carries_the_security_headers() {
+        for path in ["/id", "/nowhere", "/broken"] {
+            let response = get_with("https://auth.example.com", path).await;
+            assert_eq!(header(&response, "x-content-type-options"), Some("nosniff"), "{path}");
+            assert_eq!(header(&response, "referrer-policy"), Some("no-referrer"));
+            assert!(header(&response, "x-request-id").is_some());
+        }
+    }
+
+    // attack 72
+    #[tokio::test]
+    async fn https_is_demanded_for_a_year_where_that_closes_nobody_else_s_host() {
+        for (url, expected) in [
+            ("https://auth.example.com", Some("max-age=31536000; includeSubDomains")),
+            ("https://example.com", Some("max-age=31536000")),
+            ("https://localhost:8443", None),
+            ("http://localhost:8000", None),
+            ("http://auth.example.com", None),
+        ] {
+            let response = get_with(url, "/id").await;
+            assert_eq!(header(&response, "strict-transport-security"), expected, "{url}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_is_counted_by_its_route_and_never_by_its_path() {
+        for (method, path, expected) in [
+            ("GET", "/things/42?token=x", ("GET", "/things/{id}", 204)),
+            ("DELETE", "/things/42", ("DELETE", "/things/{id}", 405)),
+            ("GET", "/nowhere/42", ("GET", "-", 404)),
+            ("BREW", "/id", ("OTHER", "/id", 200)),
+        ] {
+            let (_, seen) = send(LOCAL, Request::builder().method(method).uri(path)).await;
+            let expected = (expected.0.to_owned(), expected.1.to_owned(), expected.2);
+            assert_eq!(seen, [expected]);
+        }
+    }
+
+    // attack 119
+    #[tokio::test]
+    async fn a_panic_is_a_500_that_says_nothing_and_the_next_request_is_answered() {
+        let seen = Seen::default();
+        let router = router(envelope(LOCAL, &seen));
+        let broken = Request::get("/broken").header(X_REQUEST_ID, "r-1").body(Body::empty()).unwrap();
+        let response = router.clone().oneshot(broken).await.unwrap();
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(header(&response, "x-request-id"), Some("r-1"));
+        let body = text(response).await;
+        assert!(body.contains("\"internal_error\"") && !body.contains("hunter2"), "{body}");
+        let next = Request::get("/id").body(Body::empty()).unwrap();
+        assert_eq!(router.oneshot(next).await.unwrap().status(), StatusCode::OK);
+        assert_eq!(seen.lock().unwrap()[0].2, 500);
+    }
+
+    // attack 119
+    #[tokio::test]
+    async fn a_panic_before_the_first_poll_is_stopped_too() {
+        let seen = Seen::default();
+        let broken = tower::service_fn(|_: Request<Body>| -> std::future::Ready<Result<Response, ()>> {
+            panic!("hunter2")
+        });
+        let response = envelope(LOCAL, &seen).layer(broken).oneshot(Request::new(Body::empty())).await;
+        assert_eq!(response.unwrap().status(), StatusCode::INTERNAL_SERVER_ERROR);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_goes_away_is_counted_too() {
+        let seen = Seen::default();
+        let slow = Request::get("/slow").body(Body::empty()).unwrap();
+        let answer = router(envelope(LOCAL, &seen)).oneshot(slow);
+        assert!(tokio::time::timeout(Duration::from_millis(5), answer).await.is_err());
+        assert_eq!(*seen.lock().unwrap(), [("GET".to_owned(), "/slow".to_owned(), 499)]);
+    }
+
+    /// Keeps the fields of every event, and of every span.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<String>>);
+
+    impl Visit for Log {
+        fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+            let mut log = self.0.lock().unwrap();
+            fmt::Write::write_fmt(&mut *log, format_args!("{field}={value:?} ")).unwrap();
+        }
+    }
+
+    impl Subscriber for Log {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+        fn new_span(&self, span: &span::Attributes<'_>) -> span::Id {
+            span.record(&mut self.clone());
+            span::Id::from_u64(1)
+        }
+        fn record(&self, _: &span::Id, values: &span::Record<'_>) {
+            values.record(&mut self.clone());
+        }
+        fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+        fn event(&self, event: &Event<'_>) {
+            event.record(&mut self.clone());
+        }
+        fn enter(&self, _: &span::Id) {}
+        fn exit(&self, _: &span::Id) {}
+    }
+
+    // attack 116, attack 117
+    #[tokio::test]
+    async fn the_log_line_has_method_route_status_time_and_id_and_nothing_that_was_sent() {
+        let log = Log::default();
+        let guard = tracing::subscriber::set_default(log.clone());
+        let request = Request::get("/things/s3cret-id?token=s3cret-token")
+            .header(X_REQUEST_ID, "s3cret id")
+            .header("authorization", "Bearer s3cret")
+            .header("cookie", "refreshtoken=s3cret")
+            .header("user-agent", "s3cret");
+        send(LOCAL, request).await;
+        drop(guard);
+        let log = log.0.lock().unwrap();
+        for part in ["method=\"GET\"", "route=\"/things/{id}\"", "status=204", "ms=", "request_id=\"AAAA"] {
+            assert!(log.contains(part), "{part} in {log}");
+        }
+        assert!(!log.contains("s3cret"), "{log}");
+    }
+}
