@@ -251,6 +251,11 @@ impl PublicUrl {
         if matches!(origin.scheme(), "http" | "https") { Ok(Self(origin)) } else { Err(OriginError::NotWeb) }
     }
 
+    /// `http://localhost:<port>`: where browsers on this machine reach a server without a name of its own.
+    pub fn localhost(port: u16) -> Self {
+        Self(Origin::new("http", "localhost", Some(port).filter(|port| Some(*port) != default_port("http"))))
+    }
+
     /// As browsers spell it, without a final slash: the tokens' `iss`.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
@@ -637,6 +642,8 @@ mod tests {
         assert_eq!((url.scheme(), url.host(), url.port()), ("http", "[::1]", 8000));
         assert_eq!(url.to_string(), "http://[::1]:8000");
         assert_eq!(public("http://localhost").port(), 80);
+        assert_eq!(PublicUrl::localhost(80), public("http://localhost"));
+        assert_eq!(PublicUrl::localhost(8000), public("http://localhost:8000"));
         assert_eq!(PublicUrl::parse("capacitor://localhost"), Err(OriginError::NotWeb));
         assert!(matches!(PublicUrl::parse("https://example.com/auth"), Err(OriginError::WriteInstead(_))));
     }

@@ -45,7 +45,7 @@ type Change = Box<dyn FnOnce(&mut Settings) + Send>;
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// The data folder can't be used.
-    #[error(transparent)]
+    #[error("data_dir: {0}")]
     DataDir(#[from] DataDirError),
     /// The database can't be opened.
     #[error("database_url: {0}")]

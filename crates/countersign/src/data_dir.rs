@@ -26,7 +26,7 @@ pub struct DataDir(PathBuf);
 #[derive(Debug, thiserror::Error)]
 pub enum DataDirError {
     /// Others may look into it.
-    #[error("data_dir: others may look into {path} (mode {mode:04o}), and secrets lie there; run: chmod go= {path}", path = path.display())]
+    #[error("others may look into {path} (mode {mode:04o}), and secrets lie there; run: chmod go= {path}", path = path.display())]
     TooOpen {
         /// The folder.
         path: PathBuf,
@@ -34,7 +34,7 @@ pub enum DataDirError {
         mode: u32,
     },
     /// It belongs to another user, who could look into it.
-    #[error("data_dir: {path} belongs to another user; run: chown {user} {path}", path = path.display())]
+    #[error("{path} belongs to another user; run: chown {user} {path}", path = path.display())]
     NotOurs {
         /// The folder.
         path: PathBuf,
@@ -42,13 +42,13 @@ pub enum DataDirError {
         user: u32,
     },
     /// A secret's file holds no secret.
-    #[error("data_dir: {path} holds no secret; restore it from a backup, or give the secret as a setting", path = path.display())]
+    #[error("{path} holds no secret; restore it from a backup, or give the secret as a setting", path = path.display())]
     NoSecret {
         /// The file.
         path: PathBuf,
     },
     /// The system refused.
-    #[error("data_dir: {path}: {error}", path = path.display())]
+    #[error("{path}: {error}", path = path.display())]
     Io {
         /// What was being read or written.
         path: PathBuf,
@@ -65,10 +65,26 @@ impl DataDir {
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, DataDirError> {
         let path = path.into();
         match DirBuilder::new().recursive(true).mode(0o700).create(&path) {
-            Ok(()) => {}
-            Err(error) => return Err(DataDirError::Io { path, error }),
+            Ok(()) => Self::checked(path),
+            Err(error) => Err(DataDirError::Io { path, error }),
         }
-        let metadata = fs::metadata(&path).map_err(|error| DataDirError::Io { path: path.clone(), error })?;
+    }
+
+    /// Opens the folder if it is there; makes nothing.
+    pub fn existing(path: impl Into<PathBuf>) -> Result<Option<Self>, DataDirError> {
+        match Self::checked(path.into()) {
+            Ok(folder) => Ok(Some(folder)),
+            Err(DataDirError::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn checked(path: PathBuf) -> Result<Self, DataDirError> {
+        let metadata = match fs::metadata(&path) {
+            Ok(metadata) if metadata.is_dir() => metadata,
+            Ok(_) => return Err(DataDirError::Io { path, error: io::ErrorKind::NotADirectory.into() }),
+            Err(error) => return Err(DataDirError::Io { path, error }),
+        };
         let mode = metadata.permissions().mode() & 0o7777;
         if mode & 0o077 != 0 {
             return Err(DataDirError::TooOpen { path, mode });
@@ -83,6 +99,11 @@ impl DataDir {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// The secret of this name, if it was generated before.
+    pub fn kept_secret(&self, name: &str) -> Result<Option<Secret>, DataDirError> {
+        read_secret(&self.0.join(name))
     }
 
     /// The secret of this name: generated the first time, and the same ever after. Of two programs that start at
@@ -189,6 +210,24 @@ mod tests {
         fs::set_permissions(data_dir.path(), fs::Permissions::from_mode(0o750)).unwrap();
         let refused = DataDir::open(data_dir.path()).unwrap_err().to_string();
         assert!(refused.contains("mode 0750") && refused.contains("chmod go="), "{refused}");
+    }
+
+    #[test]
+    fn looking_makes_nothing() {
+        let (temp, data_dir) = folder();
+        assert!(DataDir::existing(temp.path().join("other")).unwrap().is_none());
+        assert!(!temp.path().join("other").exists());
+        let looked = DataDir::existing(data_dir.path()).unwrap().unwrap();
+        assert!(looked.kept_secret("root_secret").unwrap().is_none());
+        let made = data_dir.secret("root_secret", &FixedByteRandom { byte: 1 }).unwrap();
+        assert_eq!(looked.kept_secret("root_secret").unwrap(), Some(made));
+    }
+
+    #[test]
+    fn a_file_is_no_folder() {
+        let (temp, _) = folder();
+        fs::write(temp.path().join("file"), "").unwrap();
+        assert!(DataDir::existing(temp.path().join("file")).is_err());
     }
 
     #[test]

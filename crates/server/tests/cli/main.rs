@@ -1,0 +1,11 @@
+//! The program, as those who run it meet it: the real binary, a folder of its own, an empty environment, free ports.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "clippy.toml exempts #[test] functions only, not the helpers beside them"
+)]
+
+mod check;
+mod serve;
+mod support;

@@ -1,0 +1,107 @@
+//! `countersign serve`: how it starts and how it ends.
+
+use crate::support::{Scene, mode};
+
+#[test]
+fn it_says_one_line_where_it_listens_and_answers_there() {
+    let scene = Scene::new();
+    let server = scene.serve(&["serve"]);
+    assert!(server.address.starts_with("127.0.0.1:") && !server.address.ends_with(":0"));
+    assert!(server.request("GET /healthz", &[], "").starts_with("HTTP/1.1 200"));
+    let answer = server.stop();
+    assert_eq!((answer.code, &*answer.stdout), (0, ""), "{answer:?}");
+}
+
+#[test]
+fn without_a_command_it_serves_too() {
+    let scene = Scene::new();
+    let server = scene.serve(&[]);
+    assert!(server.request("GET /readyz", &[], "").starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn all_that_it_makes_is_its_owners_alone() {
+    let scene = Scene::new();
+    let server = scene.serve(&["serve"]);
+    let folder = scene.path("countersign-data");
+    assert_eq!(mode(&folder), 0o700);
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let entry = entry.unwrap();
+        assert_eq!(mode(&entry.path()), 0o600, "{:?}", entry.path());
+        names.push(entry.file_name().into_string().unwrap());
+    }
+    for name in ["countersign.db", "root_secret", "refresh_token_secret"] {
+        assert!(names.iter().any(|it| it == name), "{names:?}");
+    }
+    assert_eq!(server.stop().code, 0);
+}
+
+#[test]
+fn the_default_public_url_has_the_port_that_was_bound() {
+    let scene = Scene::new();
+    let server = scene.serve(&["serve"]);
+    let port = server.address.rsplit(':').next().unwrap().to_owned();
+    let log = server.stop().stderr;
+    assert!(log.contains(&format!("http://localhost:{port}")), "{log}");
+}
+
+#[test]
+fn the_log_is_json_where_no_terminal_is() {
+    let scene = Scene::new();
+    let log = scene.serve(&["serve"]).stop().stderr;
+    assert!(!log.is_empty());
+    for line in log.lines() {
+        let record: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(record["timestamp"].is_string() && record["level"].is_string(), "{line}");
+    }
+}
+
+#[test]
+fn the_log_is_for_people_where_that_is_set() {
+    let scene = Scene::new();
+    let log = scene.serve(&["serve", "--log-format", "pretty"]).stop().stderr;
+    assert!(log.contains("INFO") && !log.starts_with('{') && !log.contains('\x1b'), "{log}");
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_with_its_setting() {
+    let scene = Scene::new();
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let answer = scene.run(&["serve", "--listen", &other.local_addr().unwrap().to_string()]);
+    assert_eq!(answer.code, 1, "{answer:?}");
+    assert!(answer.stderr.starts_with("error: listen: 127.0.0.1:"), "{answer:?}");
+}
+
+#[test]
+fn metrics_have_a_listener_of_their_own() {
+    let scene = Scene::new();
+    let server = scene.serve(&["serve", "--metrics-listen", "127.0.0.1:0"]);
+    assert!(server.request("GET /metrics", &[], "").starts_with("HTTP/1.1 404"));
+    let log = server.stop().stderr;
+    assert!(log.contains(r#""address":"127.0.0.1:"#), "{log}");
+}
+
+#[test]
+fn a_second_server_on_one_database_is_refused() {
+    let scene = Scene::new();
+    let server = scene.serve(&["serve"]);
+    let answer = scene.run(&["serve", "--listen", "127.0.0.1:0"]);
+    assert_eq!(answer.code, 1, "{answer:?}");
+    assert!(answer.stderr.contains("in use"), "{answer:?}");
+    assert_eq!(server.stop().code, 0);
+}
+
+#[test]
+fn a_root_secret_that_was_changed_is_a_clear_error() {
+    let scene = Scene::new();
+    scene.serve(&["serve"]).stop();
+    let other = "b3RoZXIgcm9vdCBzZWNyZXQgb3RoZXIgcm9vdCBzZWNyZXQ=";
+    let answer = scene.run_in(&[("COUNTERSIGN_ROOT_SECRET", other)], &["serve", "--listen", "127.0.0.1:0"]);
+    assert_eq!(answer.code, 2, "{answer:?}");
+    assert!(answer.stderr.contains("error: root_secret: "), "{answer:?}");
+    std::fs::remove_file(scene.path("countersign-data/root_secret")).unwrap();
+    let answer = scene.run(&["serve", "--listen", "127.0.0.1:0"]);
+    assert_eq!(answer.code, 2, "{answer:?}");
+    assert!(answer.stderr.contains("error: root_secret (default): "), "{answer:?}");
+}
