@@ -1,7 +1,7 @@
 //! The use cases over HTTP: routes, cookies, CORS, limits. Each handler extracts, calls `service`, and answers.
 //!
-//! A request passes these layers, in this order: request id and log, security headers, limits, origin check and CORS,
-//! then the route's own: authentication and CSRF for a private one.
+//! A request passes these layers, in this order: its envelope (id, log, security headers), the origin check and CORS,
+//! the limits, then the route's own: authentication and CSRF for a private one.
 
 mod account;
 mod answers;
@@ -12,6 +12,7 @@ pub mod cross_origin;
 pub mod envelope;
 pub(crate) mod error;
 mod layer;
+pub mod limits;
 mod operations;
 pub(crate) mod routes;
 pub mod serve;
@@ -30,6 +31,7 @@ use self::client::TrustedProxies;
 use self::cookies::Cookies;
 use self::cross_origin::CrossOrigin;
 use self::envelope::{Answered, Envelope};
+use self::limits::RequestLimits;
 use crate::service::Service;
 
 pub use layer::Layer;
@@ -78,6 +80,8 @@ pub(crate) fn metrics_router(app: App) -> Router {
 
 /// The routes of the contract, behind all their layers.
 pub(crate) fn router(app: App) -> Router {
+    let limits = RequestLimits::new(app.service.settings());
     let (cross_origin, envelope) = (app.cross_origin.clone(), app.envelope.clone());
-    routes::router(&app).with_state(app).layer(cross_origin).layer(envelope)
+    // From the inside out.
+    routes::router(&app).with_state(app).layer(limits).layer(cross_origin).layer(envelope)
 }
