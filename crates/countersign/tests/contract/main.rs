@@ -4,5 +4,8 @@
 
 #![expect(unreachable_pub, reason = "a test's modules are reached by nobody")]
 
+mod body_delivery;
+mod login;
+mod new_session;
 mod story;
 mod support;

@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::task::Poll;
 
 use axum::Router;
 use axum::body::Body;
@@ -25,11 +26,14 @@ use axum::extract::ConnectInfo;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign::Countersign;
+use countersign::builder::DATABASE_FILE;
+use countersign::core::name::NameKey;
 use countersign::core::{Clock, Seconds, Timestamp};
-use countersign::service::password::Password;
+use countersign::service::password::{Password, StoredHash};
 use countersign::service::users::UserToCreate;
 use countersign::settings::Settings;
-use countersign::store::User;
+use countersign::store::sqlite::{Opening, Sqlite};
+use countersign::store::{AuditEvent, EventKind, NewUser, PasswordHash, Store, User};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -107,6 +111,52 @@ impl World {
         self.directory.path().join("data")
     }
 
+    /// The store, opened beside the server as the command line does it: for what no request can do or see.
+    pub fn store(&self) -> Store {
+        let path = self.data_dir().join(DATABASE_FILE);
+        Store::Sqlite(Sqlite::open(path, &Opening::tool()).unwrap())
+    }
+
+    /// Puts a user with this stored hash into the store, as an import does.
+    pub async fn import_user(&self, username: &str, hash: &str) -> User {
+        let email = format!("{username}@example.com");
+        let new = NewUser {
+            username: username.to_owned(),
+            username_key: NameKey::of_any(username),
+            email_key: NameKey::of_any(&email),
+            email,
+            first_name: String::new(),
+            last_name: String::new(),
+            password: countersign::store::Password {
+                hash: PasswordHash::new(hash),
+                cost: StoredHash::new(hash).cost(),
+            },
+            is_active: true,
+            is_staff: false,
+            is_superuser: false,
+            fields: serde_json::Map::new(),
+        };
+        let event = AuditEvent::new(EventKind::UserCreated, self.clock.now());
+        self.store().create_user(new, event).await.unwrap()
+    }
+
+    /// Waits for what a server hashes by itself: after its start it measures what a check costs, and a failed login
+    /// waits for that.
+    pub async fn at_rest(&self) {
+        self.anonymous()
+            .at("203.0.113.255")
+            .login("nobody", "nothing")
+            .await
+            .refused(401, "invalid_credentials");
+    }
+
+    /// How many passwords the server has hashed since its start. Exact from [`World::at_rest`] on.
+    pub fn hashes(&self) -> u64 {
+        let metrics = self.countersign.service().render_metrics();
+        let count = metrics.lines().find_map(|line| line.strip_prefix("countersign_hashing_hashes "));
+        count.expect("a count of hashes").parse().unwrap()
+    }
+
     /// A client that sends nothing but what it is told to.
     pub fn anonymous(&self) -> Actor<'_> {
         Actor::new(self, &[])
@@ -160,11 +210,29 @@ async fn open(
         .unwrap()
 }
 
-/// Makes a user.
+/// Carries out all of this at the same time, and gives what came of each, in order.
+pub async fn together<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    let mut open: Vec<_> = futures.into_iter().map(Box::pin).map(Some).collect();
+    let mut done: Vec<Option<F::Output>> = open.iter().map(|_| None).collect();
+    std::future::poll_fn(|context| {
+        for (future, done) in open.iter_mut().zip(&mut done) {
+            if let Some(Poll::Ready(output)) = future.as_mut().map(|future| future.as_mut().poll(context)) {
+                *done = Some(output);
+                *future = None;
+            }
+        }
+        if open.iter().all(Option::is_none) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    done.into_iter().map(Option::unwrap).collect()
+}
+
+/// Makes a user. One whose name is an address has no other.
 pub async fn add_user(countersign: &Countersign, username: &str, password: &str) -> User {
+    let email = if username.contains('@') { String::new() } else { format!("{username}@example.com") };
     let new = UserToCreate {
         username: username.to_owned(),
-        email: format!("{username}@example.com"),
+        email,
         password: Password::new(password).unwrap(),
         is_superuser: false,
     };
@@ -446,6 +514,19 @@ impl Answer {
         self.body.get("code").and_then(Value::as_str).unwrap_or_default()
     }
 
+    /// Everything that a client could tell it from another by: all of it, but for its own id and the time.
+    pub fn all_there_is(&self) -> (StatusCode, HeaderMap, &[u8]) {
+        let mut headers = self.headers.clone();
+        headers.remove(header::DATE);
+        headers.remove("x-request-id");
+        (self.status, headers, &self.bytes)
+    }
+
+    /// The seconds of `Retry-After`.
+    pub fn retry_after(&self) -> i64 {
+        self.header("retry-after").expect("a Retry-After").parse().unwrap()
+    }
+
     /// A header's text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
@@ -466,6 +547,13 @@ impl Answer {
     pub fn set_cookie(&self, name: &str) -> SetCookie {
         self.set_cookies().into_iter().find(|cookie| cookie.name == name).expect("a cookie of this name")
     }
+}
+
+/// The names of an object's members, sorted.
+pub fn members(object: &Value) -> Vec<&str> {
+    let mut names: Vec<_> = object.as_object().expect("an object").keys().map(String::as_str).collect();
+    names.sort_unstable();
+    names
 }
 
 /// The claims of a token, unverified.
