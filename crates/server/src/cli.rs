@@ -1,38 +1,23 @@
 //! The command line: which commands there are, what they take, and what their help teaches.
 
-use std::io::IsTerminal;
-use std::path::PathBuf;
-
-use aws_lc_rs::rand::SystemRandom;
 use clap::{Args, Parser, Subcommand};
+use countersign::core::SessionId;
 
-use crate::check;
-use crate::config::{Config, Flags, Missing, SettingFlags, Surroundings};
-use crate::outcome::Failure;
-use crate::{serve, telemetry};
+use crate::config::SettingFlags;
 
 /// Self-hosted authentication for browser apps, mobile and desktop apps.
 #[derive(Parser)]
 #[command(version, args_conflicts_with_subcommands = true, max_term_width = 110, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
-    command: Option<Command>,
+    pub(crate) command: Option<Command>,
     #[command(flatten)]
-    settings: SettingFlags<false>,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Serves the API; what no command does too
-    #[command(after_help = SERVE_EXAMPLES)]
-    Serve(Serve),
-    /// Shows the settings in force and where each was read; changes nothing
-    #[command(after_help = CHECK_EXAMPLES)]
-    Check(Check),
+    pub(crate) settings: SettingFlags<false>,
 }
 
 const EXAMPLES: &str = "\
 Examples:
+  countersign createsuperuser              makes the first user
   countersign serve                        serves http://localhost:8000
   countersign check --deploy               says what isn't fit for production yet
 
@@ -41,10 +26,37 @@ Each setting of `countersign serve --help` can be given as a flag, as an environ
 
 Exit codes: 0 done, 1 refused or failed, 2 called or configured wrongly.";
 
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Serves the API; what no command does too
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(Serve),
+    /// Makes a user who has every right
+    #[command(after_help = CREATE_EXAMPLES)]
+    Createsuperuser(CreateUser),
+    /// Makes a user
+    #[command(after_help = CREATE_EXAMPLES)]
+    Createuser(CreateUser),
+    /// Changes a user's password, and ends every session of theirs
+    #[command(after_help = PASSWORD_EXAMPLES)]
+    Changepassword(ChangePassword),
+    /// Shows the settings in force and where each was read; changes nothing
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(Check),
+    /// Brings the database up to date, as each start does too
+    Migrate(OnlySettings),
+    /// The keys that sign access tokens
+    #[command(subcommand, after_help = KEYS_EXAMPLES)]
+    Keys(Keys),
+    /// Who is signed in, and ending that
+    #[command(subcommand, after_help = SESSIONS_EXAMPLES)]
+    Sessions(Sessions),
+}
+
 #[derive(Args)]
-struct Serve {
+pub(crate) struct Serve {
     #[command(flatten)]
-    settings: SettingFlags<true>,
+    pub(crate) settings: SettingFlags<true>,
 }
 
 const SERVE_EXAMPLES: &str = "\
@@ -58,12 +70,52 @@ Each setting is also an environment variable (COUNTERSIGN_PUBLIC_URL) and a line
 SIGTERM and Ctrl-C let the requests under way finish; a second one ends at once.";
 
 #[derive(Args)]
-struct Check {
+pub(crate) struct CreateUser {
+    /// The user's name; asked for if it isn't given
+    #[arg(long)]
+    pub(crate) username: Option<String>,
+    /// The e-mail address; asked for if it isn't given
+    #[arg(long)]
+    pub(crate) email: Option<String>,
+    /// Asks nothing, and takes the password from COUNTERSIGN_PASSWORD
+    #[arg(long)]
+    pub(crate) noinput: bool,
+    #[command(flatten)]
+    pub(crate) settings: SettingFlags<false>,
+}
+
+const CREATE_EXAMPLES: &str = "\
+Examples:
+  countersign createsuperuser
+  COUNTERSIGN_PASSWORD=\"$(cat password)\" countersign createuser --noinput --username ana --email ana@example.com
+
+It works beside a running server on the same database.";
+
+#[derive(Args)]
+pub(crate) struct ChangePassword {
+    /// The user's name
+    pub(crate) username: String,
+    /// Asks nothing, and takes the password from COUNTERSIGN_PASSWORD
+    #[arg(long)]
+    pub(crate) noinput: bool,
+    #[command(flatten)]
+    pub(crate) settings: SettingFlags<false>,
+}
+
+const PASSWORD_EXAMPLES: &str = "\
+Examples:
+  countersign changepassword ana
+  COUNTERSIGN_PASSWORD=\"$(cat password)\" countersign changepassword ana
+
+Where COUNTERSIGN_PASSWORD is set, it is the new password; else it is asked for.";
+
+#[derive(Args)]
+pub(crate) struct Check {
     /// Lists what isn't fit for production, each with its remedy; exit code 1 if there is anything
     #[arg(long)]
-    deploy: bool,
+    pub(crate) deploy: bool,
     #[command(flatten)]
-    settings: SettingFlags<true>,
+    pub(crate) settings: SettingFlags<true>,
 }
 
 const CHECK_EXAMPLES: &str = "\
@@ -71,40 +123,83 @@ Examples:
   countersign check
   countersign check --deploy --config /etc/countersign.toml";
 
-impl Cli {
-    /// Does what was asked.
-    pub(crate) fn run(self) -> Result<(), Failure> {
-        match self.command {
-            Some(Command::Serve(Serve { settings })) => start(&settings.0),
-            None => start(&self.settings.0),
-            Some(Command::Check(Check { deploy, settings })) => {
-                check::run(&load(&settings.0, Missing::Leave)?, deploy)
-            }
-        }
-    }
+#[derive(Args)]
+pub(crate) struct OnlySettings {
+    #[command(flatten)]
+    pub(crate) settings: SettingFlags<false>,
 }
 
-fn start(flags: &Flags) -> Result<(), Failure> {
-    let config = load(flags, Missing::Make)?;
-    telemetry::start(&config.program.log, config.program.is_terminal);
-    run_async(serve::run(config))
+#[derive(Subcommand)]
+pub(crate) enum Keys {
+    /// Lists the keys, oldest first, and what each does now
+    List(OnlySettings),
+    /// Makes a new key: published at once, it signs in ten minutes, when every verifier has seen it
+    Rotate(Rotate),
+    /// Removes the keys whose last token has died, or those that are named
+    Prune(Prune),
+    /// Encrypts the stored keys under root_secret, so that its fallbacks can go
+    Rewrap(OnlySettings),
 }
 
-fn run_async(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Runtime::new()
-        .map_err(|error| Failure::Refused(format!("the system gave no threads: {error}")))?;
-    runtime.block_on(work)
+const KEYS_EXAMPLES: &str = "\
+A key is published before it signs, and stays until its last token has died; no one is logged out.
+
+Examples:
+  countersign keys rotate                  once in a while
+  countersign keys rotate --now            when the active key has leaked; then, with its name:
+  countersign keys prune --kid KEY
+  countersign keys rewrap                  after root_secret was changed, the old one in root_secret_fallbacks";
+
+#[derive(Args)]
+pub(crate) struct Rotate {
+    /// It signs from now on, and servers that keep the key set refuse its tokens until they look again
+    #[arg(long)]
+    pub(crate) now: bool,
+    #[command(flatten)]
+    pub(crate) settings: SettingFlags<false>,
 }
 
-fn load(flags: &Flags, missing: Missing) -> Result<Config, Failure> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "here the program is composed: it reads the environment once"
-    )]
-    let environment = std::env::vars_os().collect();
-    #[expect(clippy::disallowed_methods, reason = "here the program is composed")]
-    let random = SystemRandom::new();
-    let surroundings =
-        Surroundings { environment, folder: PathBuf::new(), is_terminal: std::io::stderr().is_terminal() };
-    Ok(Config::load(flags, &surroundings, missing, &random)?)
+#[derive(Args)]
+pub(crate) struct Prune {
+    /// Removes this key, whatever its state: every token that it signed is refused from then on
+    #[arg(long, value_name = "KEY")]
+    pub(crate) kid: Vec<String>,
+    #[command(flatten)]
+    pub(crate) settings: SettingFlags<false>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Sessions {
+    /// Lists a user's live sessions, newest first
+    List(ListSessions),
+    /// Ends a session, or all of a user
+    End(EndSessions),
+}
+
+const SESSIONS_EXAMPLES: &str = "\
+Examples:
+  countersign sessions list ana
+  countersign sessions end 01a2b3c4-d5e6-7f80-9a0b-1c2d3e4f5061
+  countersign sessions end --user ana
+
+A running server knows of it within a second.";
+
+#[derive(Args)]
+pub(crate) struct ListSessions {
+    /// The user's name
+    pub(crate) username: String,
+    #[command(flatten)]
+    pub(crate) settings: SettingFlags<false>,
+}
+
+#[derive(Args)]
+pub(crate) struct EndSessions {
+    /// The session, as it is listed
+    #[arg(required_unless_present = "user", conflicts_with = "user")]
+    pub(crate) session: Option<SessionId>,
+    /// Ends all sessions of this user
+    #[arg(long, value_name = "USERNAME")]
+    pub(crate) user: Option<String>,
+    #[command(flatten)]
+    pub(crate) settings: SettingFlags<false>,
 }

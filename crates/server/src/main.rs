@@ -4,17 +4,20 @@ mod check;
 mod cli;
 mod config;
 mod outcome;
+mod prompt;
+mod run;
 mod serve;
 mod stop;
 mod telemetry;
 mod text;
+mod tools;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 fn main() -> ExitCode {
-    match cli::Cli::parse().run() {
+    match run::run(cli::Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }

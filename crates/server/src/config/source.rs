@@ -23,6 +23,14 @@ pub(crate) struct Surroundings {
     pub(crate) is_terminal: bool,
 }
 
+impl Surroundings {
+    /// A variable that is no setting; one that isn't UTF-8 counts as absent.
+    pub(crate) fn variable(&self, name: &str) -> Option<String> {
+        let (_, value) = self.environment.iter().find(|(it, _)| it == name)?;
+        value.to_str().filter(|text| !text.is_empty()).map(str::to_owned)
+    }
+}
+
 /// Where a value came from.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Source {

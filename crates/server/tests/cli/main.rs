@@ -3,9 +3,11 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "clippy.toml exempts #[test] functions only, not the helpers beside them"
 )]
 
 mod check;
 mod serve;
 mod support;
+mod tools;

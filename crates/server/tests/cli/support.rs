@@ -117,6 +117,11 @@ impl Server {
         answer
     }
 
+    pub(crate) fn login(&self, username: &str, password: &str) -> String {
+        let body = serde_json::json!({ "username": username, "password": password }).to_string();
+        self.request("POST /accounts/login", &["Content-Type: application/json\r\n"], &body)
+    }
+
     /// Sends SIGTERM, and waits for its end.
     pub(crate) fn stop(mut self) -> Answer {
         signal(self.process.id(), "TERM");

@@ -1,0 +1,138 @@
+//! From a command line to what it asks for. Here the program is composed: it reads the environment once, and hands
+//! it on.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use aws_lc_rs::rand::SystemRandom;
+use countersign::service::Service;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+
+use crate::cli::{ChangePassword, Cli, Command, CreateUser, Keys, Sessions};
+use crate::config::{Config, Flags, Log, LogFormat, Missing, Source, Surroundings, environment};
+use crate::outcome::Failure;
+use crate::prompt::Terminal;
+use crate::tools::{self, keys, sessions, users};
+use crate::{check, serve, telemetry};
+
+/// Does what was asked.
+pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
+    #[expect(clippy::disallowed_methods, reason = "here the program is composed")]
+    let environment = std::env::vars_os().collect();
+    let is_terminal = std::io::stderr().is_terminal();
+    let runner = Runner(Surroundings { environment, folder: PathBuf::new(), is_terminal });
+    match cli.command {
+        None => runner.serve(&cli.settings.0),
+        Some(Command::Serve(serve)) => runner.serve(&serve.settings.0),
+        Some(Command::Check(check)) => {
+            check::run(&runner.load(&check.settings.0, Missing::Leave)?, check.deploy)
+        }
+        Some(Command::Createsuperuser(create)) => runner.create_user(create, true),
+        Some(Command::Createuser(create)) => runner.create_user(create, false),
+        Some(Command::Changepassword(change)) => runner.change_password(&change),
+        Some(Command::Migrate(migrate)) => runner.tool(&migrate.settings.0, tools::migrated),
+        Some(Command::Keys(command)) => runner.keys(command),
+        Some(Command::Sessions(command)) => runner.sessions(command),
+    }
+}
+
+/// What every command needs: the surroundings.
+struct Runner(Surroundings);
+
+impl Runner {
+    fn serve(&self, flags: &Flags) -> Result<(), Failure> {
+        let config = self.load(flags, Missing::Make)?;
+        telemetry::start(&config.program.log, self.0.is_terminal);
+        block_on(serve::run(config))
+    }
+
+    fn create_user(&self, create: CreateUser, is_superuser: bool) -> Result<(), Failure> {
+        let wish = users::Wish { username: create.username, email: create.email, is_superuser };
+        if create.noinput {
+            let password = self.password()?;
+            return self
+                .tool(&create.settings.0, async |service| users::create(service, wish, password).await);
+        }
+        let mut terminal = Terminal::open()?;
+        let login = self.0.variable("USER").or_else(|| self.0.variable("LOGNAME"));
+        self.tool(&create.settings.0, async |service| {
+            users::create_asking(service, wish, login, &mut terminal).await
+        })
+    }
+
+    fn change_password(&self, change: &ChangePassword) -> Result<(), Failure> {
+        let username = &change.username;
+        if change.noinput || self.0.variable(environment::PASSWORD).is_some() {
+            let password = self.password()?;
+            return self.tool(&change.settings.0, async |service| {
+                users::change_password(service, username, password).await
+            });
+        }
+        let mut terminal = Terminal::open()?;
+        self.tool(&change.settings.0, async |service| {
+            users::change_password_asking(service, username, &mut terminal).await
+        })
+    }
+
+    fn keys(&self, command: Keys) -> Result<(), Failure> {
+        match command {
+            Keys::List(list) => self.tool(&list.settings.0, keys::list),
+            Keys::Rotate(rotate) => {
+                self.tool(&rotate.settings.0, async |service| keys::rotate(service, rotate.now).await)
+            }
+            Keys::Prune(prune) => {
+                self.tool(&prune.settings.0, async |service| keys::prune(service, &prune.kid).await)
+            }
+            Keys::Rewrap(rewrap) => self.tool(&rewrap.settings.0, keys::rewrap),
+        }
+    }
+
+    fn sessions(&self, command: Sessions) -> Result<(), Failure> {
+        match command {
+            Sessions::List(list) => {
+                self.tool(&list.settings.0, async |service| sessions::list(service, &list.username).await)
+            }
+            Sessions::End(end) => self.tool(&end.settings.0, async |service| match (end.session, end.user) {
+                (Some(session), _) => sessions::end(service, session).await,
+                (None, Some(user)) => sessions::end_all(service, &user).await,
+                (None, None) => Err(Failure::Misused("name a session, or a user with --user".into())),
+            }),
+        }
+    }
+
+    /// A command that does its work on the database, and says what it did. The log tells only what went wrong, unless
+    /// more is asked for.
+    fn tool(
+        &self,
+        flags: &Flags,
+        work: impl AsyncFnOnce(&Service) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let config = self.load(flags, Missing::Make)?;
+        let log = match config.rows.source("log_level") {
+            Source::Default => {
+                Log { format: LogFormat::Pretty, filter: Targets::new().with_default(LevelFilter::WARN) }
+            }
+            _ => config.program.log.clone(),
+        };
+        telemetry::start(&log, self.0.is_terminal);
+        block_on(tools::with_service(&config, work))
+    }
+
+    fn load(&self, flags: &Flags, missing: Missing) -> Result<Config, Failure> {
+        #[expect(clippy::disallowed_methods, reason = "here the program is composed")]
+        let random = SystemRandom::new();
+        Ok(Config::load(flags, &self.0, missing, &random)?)
+    }
+
+    fn password(&self) -> Result<String, Failure> {
+        self.0.variable(environment::PASSWORD).ok_or_else(|| {
+            Failure::Misused(format!("--noinput needs a password; put it into {}", environment::PASSWORD))
+        })
+    }
+}
+
+fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| Failure::Refused(format!("the system gave no threads: {error}")))?;
+    runtime.block_on(work)
+}

@@ -1,0 +1,319 @@
+//! `countersign createsuperuser`, `createuser` and `changepassword`.
+//!
+//! What is asked for and won't do is asked for again, with the reason; without a terminal it is a refusal.
+
+use countersign::core::name::{Email, Username};
+use countersign::service::password::{Password, TooLong};
+use countersign::service::users::UserToCreate;
+use countersign::service::{Error, Service};
+use countersign::store::User;
+
+use crate::outcome::{Failure, say};
+use crate::prompt::Ask;
+use crate::text::escape;
+
+/// What is known of a user to be made before anyone is asked.
+pub(crate) struct Wish {
+    pub(crate) username: Option<String>,
+    pub(crate) email: Option<String>,
+    pub(crate) is_superuser: bool,
+}
+
+/// Makes a user of what was given, asking nobody.
+pub(crate) async fn create(service: &Service, wish: Wish, password: String) -> Result<(), Failure> {
+    let username = wish.username.ok_or_else(|| {
+        Failure::Misused("--noinput needs --username; write the user's name behind it".into())
+    })?;
+    let new = UserToCreate {
+        username,
+        email: wish.email.unwrap_or_default(),
+        password: read(password)?,
+        is_superuser: wish.is_superuser,
+    };
+    created(&service.create_user(new).await?);
+    Ok(())
+}
+
+/// Makes a user, asking for what isn't known. `login` is the name of the one who is asked.
+pub(crate) async fn create_asking(
+    service: &Service,
+    wish: Wish,
+    login: Option<String>,
+    ask: &mut dyn Ask,
+) -> Result<(), Failure> {
+    let username = ask_username(service, wish.username, login, ask).await?;
+    let email = ask_email(wish.email, ask)?;
+    loop {
+        let new = UserToCreate {
+            username: username.clone(),
+            email: email.clone(),
+            password: ask_password(ask)?,
+            is_superuser: wish.is_superuser,
+        };
+        match service.create_user(new).await {
+            Ok(user) => {
+                created(&user);
+                return Ok(());
+            }
+            Err(Error::InvalidFields(fields)) if fields.keys().all(|field| field == "password") => {
+                fields.values().flatten().for_each(|reason| ask.tell(reason));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Changes a user's password to the one that was given.
+pub(crate) async fn change_password(
+    service: &Service,
+    username: &str,
+    password: String,
+) -> Result<(), Failure> {
+    let user = find(service, username).await?;
+    service.set_password(&user, read(password)?).await?;
+    changed(&user);
+    Ok(())
+}
+
+/// Changes a user's password, asking for the new one.
+pub(crate) async fn change_password_asking(
+    service: &Service,
+    username: &str,
+    ask: &mut dyn Ask,
+) -> Result<(), Failure> {
+    let user = find(service, username).await?;
+    ask.tell(&format!("A new password for {}.", user.username));
+    loop {
+        match service.set_password(&user, ask_password(ask)?).await {
+            Ok(()) => {
+                changed(&user);
+                return Ok(());
+            }
+            Err(Error::InvalidPassword(reasons)) => reasons.iter().for_each(|reason| ask.tell(reason)),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// The user of this name.
+pub(super) async fn find(service: &Service, username: &str) -> Result<User, Failure> {
+    service.find_user(username).await.map_err(|error| match error {
+        Error::NotFound => Failure::Refused(format!("there is no user {username}")),
+        other => other.into(),
+    })
+}
+
+async fn ask_username(
+    service: &Service,
+    mut given: Option<String>,
+    login: Option<String>,
+    ask: &mut dyn Ask,
+) -> Result<String, Failure> {
+    let login = match login.filter(|login| Username::parse(login).is_ok()) {
+        Some(login) if service.find_user(&login).await.is_err() => Some(login),
+        _ => None,
+    };
+    loop {
+        let username = match (given.take(), &login) {
+            (Some(given), _) => given,
+            (None, Some(login)) => {
+                let answer = ask.line(&format!("User name (leave it empty for {login}): "))?;
+                if answer.is_empty() { login.clone() } else { answer }
+            }
+            (None, None) => ask.line("User name: ")?,
+        };
+        if let Err(error) = Username::parse(&username) {
+            ask.tell(&error.to_string());
+            continue;
+        }
+        match service.find_user(&username).await {
+            Err(Error::NotFound) => return Ok(username),
+            Ok(_) => ask.tell("A user of this name exists already."),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn ask_email(mut given: Option<String>, ask: &mut dyn Ask) -> Result<String, Failure> {
+    loop {
+        let email = match given.take() {
+            Some(given) => given,
+            None => ask.line("E-mail address (may be left empty): ")?,
+        };
+        match Email::parse(&email) {
+            Err(error) if !email.is_empty() => ask.tell(&error.to_string()),
+            _ => return Ok(email),
+        }
+    }
+}
+
+fn ask_password(ask: &mut dyn Ask) -> Result<Password, Failure> {
+    loop {
+        let first = ask.hidden("Password: ")?;
+        if ask.hidden("Password, once more: ")? != first {
+            ask.tell("The two passwords are not the same. Try again.");
+            continue;
+        }
+        match Password::new(first) {
+            Ok(password) => return Ok(password),
+            Err(TooLong) => ask.tell(&TooLong.to_string()),
+        }
+    }
+}
+
+fn read(password: String) -> Result<Password, Failure> {
+    Password::new(password).map_err(|error| Failure::Refused(error.to_string()))
+}
+
+fn created(user: &User) {
+    let kind = if user.is_superuser { "superuser" } else { "user" };
+    say(&format!("The {kind} {} was created.", escape(&user.username)));
+}
+
+fn changed(user: &User) {
+    say(&format!(
+        "The password of {0} was changed, and every session of {0} has ended.",
+        escape(&user.username)
+    ));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::io;
+
+    use countersign::Countersign;
+
+    use super::*;
+
+    /// A person with answers prepared, who remembers what was said.
+    struct Script {
+        answers: VecDeque<&'static str>,
+        said: Vec<String>,
+    }
+
+    impl Script {
+        fn new(answers: &[&'static str]) -> Self {
+            Self { answers: answers.iter().copied().collect(), said: Vec::new() }
+        }
+
+        fn heard(&self, part: &str) -> bool {
+            self.said.iter().any(|sentence| sentence.contains(part))
+        }
+    }
+
+    impl Ask for Script {
+        fn line(&mut self, question: &str) -> io::Result<String> {
+            self.said.push(question.to_owned());
+            self.answers.pop_front().map(str::to_owned).ok_or(io::ErrorKind::UnexpectedEof.into())
+        }
+
+        fn hidden(&mut self, question: &str) -> io::Result<String> {
+            self.line(question)
+        }
+
+        fn tell(&mut self, sentence: &str) {
+            self.said.push(sentence.to_owned());
+        }
+    }
+
+    struct Scene {
+        _folder: tempfile::TempDir,
+        countersign: Countersign,
+    }
+
+    impl Scene {
+        async fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let data = folder.path().join("data");
+            let countersign = Countersign::builder().data_dir(data).beside_a_server().build().await.unwrap();
+            Self { _folder: folder, countersign }
+        }
+
+        fn service(&self) -> &Service {
+            self.countersign.service()
+        }
+    }
+
+    fn wish(username: Option<&str>, email: Option<&str>) -> Wish {
+        Wish { username: username.map(str::to_owned), email: email.map(str::to_owned), is_superuser: true }
+    }
+
+    const GOOD: &str = "a plum tree in autumn";
+
+    #[tokio::test]
+    async fn what_is_not_given_is_asked_for() {
+        let scene = Scene::new().await;
+        let mut script = Script::new(&["ana", "ana@example.com", GOOD, GOOD]);
+        create_asking(scene.service(), wish(None, None), None, &mut script).await.unwrap();
+        let user = scene.service().find_user("ana").await.unwrap();
+        assert!(user.is_superuser && user.is_staff && user.is_active);
+        assert_eq!(user.email, "ana@example.com");
+    }
+
+    #[tokio::test]
+    async fn the_name_defaults_to_the_login_that_is_free() {
+        let scene = Scene::new().await;
+        let login = || Some("ana".to_owned());
+        let mut script = Script::new(&["", "", GOOD, GOOD]);
+        create_asking(scene.service(), wish(None, None), login(), &mut script).await.unwrap();
+        assert!(script.heard("leave it empty for ana"));
+        assert!(scene.service().find_user("ana").await.is_ok());
+        let mut script = Script::new(&["ben", "", GOOD, GOOD]);
+        create_asking(scene.service(), wish(None, None), login(), &mut script).await.unwrap();
+        assert!(!script.heard("leave it empty"));
+    }
+
+    #[tokio::test]
+    async fn what_will_not_do_is_asked_for_again_with_the_reason() {
+        let scene = Scene::new().await;
+        let answers =
+            ["a name", "ana", "no address", "", "short", "short", GOOD, "another plum tree", GOOD, GOOD];
+        let mut script = Script::new(&answers);
+        create_asking(scene.service(), wish(None, None), None, &mut script).await.unwrap();
+        for reason in ["has only letters", "like name@example.com", "characters", "not the same"] {
+            assert!(script.heard(reason), "{reason}: {:?}", script.said);
+        }
+        let mut script = Script::new(&["ANA", "ben", "", GOOD, GOOD]);
+        create_asking(scene.service(), wish(None, None), None, &mut script).await.unwrap();
+        assert!(script.heard("exists already"));
+        assert!(script.said.iter().all(|sentence| !sentence.contains(GOOD)));
+    }
+
+    #[tokio::test]
+    async fn what_is_given_is_not_asked_for() {
+        let scene = Scene::new().await;
+        let mut script = Script::new(&[GOOD, GOOD]);
+        let given = wish(Some("ana"), Some("ana@example.com"));
+        create_asking(scene.service(), given, None, &mut script).await.unwrap();
+        assert_eq!(script.said, ["Password: ", "Password, once more: "]);
+    }
+
+    #[tokio::test]
+    async fn the_end_of_the_input_cancels() {
+        let scene = Scene::new().await;
+        let mut script = Script::new(&["ana", ""]);
+        let error = create_asking(scene.service(), wish(None, None), None, &mut script).await.unwrap_err();
+        assert!(matches!(error, Failure::Refused(sentence) if sentence == "cancelled"));
+        assert!(scene.service().find_user("ana").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_password_is_changed_when_a_good_one_was_given_twice() {
+        let scene = Scene::new().await;
+        create(scene.service(), wish(Some("ana"), None), GOOD.into()).await.unwrap();
+        let next = "another plum tree";
+        let mut script = Script::new(&["password1", "password1", next, next]);
+        change_password_asking(scene.service(), "Ana", &mut script).await.unwrap();
+        assert!(script.heard("A new password for ana.") && script.heard("characters"));
+    }
+
+    #[tokio::test]
+    async fn a_user_that_is_not_there_is_refused_before_anything_is_asked() {
+        let scene = Scene::new().await;
+        let mut script = Script::new(&[]);
+        let error = change_password_asking(scene.service(), "ana", &mut script).await.unwrap_err();
+        assert_eq!(error.to_string(), "there is no user ana");
+        assert_eq!(script.said.len(), 0);
+    }
+}
