@@ -1,5 +1,6 @@
 //! The signed-in user's own profile, password and sessions.
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use countersign_verify::Authenticated;
@@ -78,9 +79,10 @@ pub(crate) async fn end_session(
     State(app): State<App>,
     claims: Authenticated,
     ClientOf(client): ClientOf,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Refusal> {
-    let session = id.parse().map_err(|_| Error::NotFound)?;
+    // What isn't even text is no id either.
+    let session = id.ok().and_then(|Path(id)| id.parse().ok()).ok_or(Error::NotFound)?;
     app.service.end_own_session(&claims, session, &client).await?;
     Ok(([NO_STORE], StatusCode::NO_CONTENT).into_response())
 }
