@@ -3,9 +3,18 @@
 //! One binary, so that it is linked once. A file a chapter; each test's name is a sentence of the contract.
 
 #![expect(unreachable_pub, reason = "a test's modules are reached by nobody")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by a panic"
+)]
 
 mod body_delivery;
+mod indistinguishable;
 mod login;
 mod new_session;
+mod profile;
+mod sessions;
 mod story;
 mod support;

@@ -7,12 +7,6 @@
 //! - [`World::attacker`]: a page of a hostile origin in the victim's browser, or whatever a test makes of it.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by a panic"
-)]
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
