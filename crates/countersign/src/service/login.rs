@@ -190,13 +190,8 @@ impl Service {
         let Presented::Cookies(cookies) = old else { return Vec::new() };
         let verifier = &self.tokens.refresh_verifier;
         let read =
-            |token: &&str| verifier.verify(*token, self.now()).ok().filter(|claims| claims.csh.is_some());
-        cookies
-            .iter()
-            .take(super::refresh::COOKIES_MAX)
-            .filter_map(read)
-            .map(|claims| claims.session)
-            .collect()
+            |token: &&[u8]| verifier.verify(*token, self.now()).ok().filter(|claims| claims.csh.is_some());
+        cookies.iter().filter_map(read).map(|claims| claims.session).collect()
     }
 
     /// A new session's id.

@@ -13,14 +13,11 @@ use super::metrics::RotationResult;
 use super::tokens::SignedIn;
 use super::{Service, audit};
 
-/// More cookies of the refresh cookie's name than this, and none counts: no browser of ours sends them.
-pub(super) const COOKIES_MAX: usize = 8;
-
 /// The refresh tokens that a request brought, and how.
 #[derive(Clone, Debug)]
 pub enum Presented<'a> {
     /// In cookies: usually one, but an old setting or a sibling site may have left others.
-    Cookies(Vec<&'a str>),
+    Cookies(Vec<&'a [u8]>),
     /// In the body.
     Body(&'a str),
 }
@@ -178,12 +175,12 @@ impl Service {
     ) -> Result<(RefreshClaims, Countersigned), Error> {
         let cookies = match presented {
             Presented::Body(token) => {
-                let claims = self.verify(token, Delivery::Body, age)?;
+                let claims = self.verify(token.as_bytes(), Delivery::Body, age)?;
                 return Ok((claims, Countersigned::Yes));
             }
             Presented::Cookies(cookies) => cookies,
         };
-        if cookies.is_empty() || cookies.len() > COOKIES_MAX {
+        if cookies.is_empty() {
             return Err(Error::NotAuthenticated);
         }
         let mut failure = Error::RefreshTokenInvalid;
@@ -216,7 +213,7 @@ impl Service {
     }
 
     /// A cookie's token is not taken from a body, nor the other way round: only the former carries a `csh`.
-    fn verify(&self, token: &str, delivery: Delivery, age: Age) -> Result<RefreshClaims, Error> {
+    fn verify(&self, token: &[u8], delivery: Delivery, age: Age) -> Result<RefreshClaims, Error> {
         let verifier = &self.tokens.refresh_verifier;
         let verified = match age {
             Age::Current => verifier.verify(token, self.now()),
