@@ -15,6 +15,8 @@ mod indistinguishable;
 mod login;
 mod new_session;
 mod profile;
+mod refresh;
+mod rotation;
 mod sessions;
 mod story;
 mod support;

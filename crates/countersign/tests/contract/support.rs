@@ -10,6 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::task::Poll;
@@ -20,18 +21,22 @@ use axum::extract::ConnectInfo;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign::Countersign;
-use countersign::builder::DATABASE_FILE;
+use countersign::builder::{BuildError, DATABASE_FILE};
+use countersign::core::csrf::Csh;
+use countersign::core::jwt::{RefreshClaims, RefreshSigner};
 use countersign::core::name::NameKey;
-use countersign::core::{Clock, Seconds, Timestamp};
+use countersign::core::session::Session;
+use countersign::core::{Clock, Generation, Seconds, SessionId, Timestamp, UserId};
 use countersign::service::password::{Password, StoredHash};
 use countersign::service::users::UserToCreate;
 use countersign::settings::Settings;
 use countersign::store::sqlite::{Opening, Sqlite};
-use countersign::store::{AuditEvent, EventKind, NewUser, PasswordHash, Store, User};
+use countersign::store::{AuditEvent, AuditFilter, AuditRow, EventKind, NewUser, PasswordHash, Store, User};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::task::JoinHandle;
 use tower::ServiceExt;
 
 /// The page's origin that every world allows.
@@ -83,7 +88,7 @@ impl World {
     pub async fn with(change: impl FnOnce(&mut Settings) + Send + 'static) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let clock = Arc::new(HandClock(AtomicI64::new(1_795_000_000_000)));
-        let countersign = open(&directory, &clock, change).await;
+        let countersign = open(&directory, &clock, change).await.unwrap();
         let alice = add_user(&countersign, ALICE, ALICE_PASSWORD).await;
         let bob = add_user(&countersign, BOB, BOB_PASSWORD).await;
         let router = countersign.router();
@@ -92,17 +97,58 @@ impl World {
 
     /// Stops the server, and starts it again on the same database, with other settings.
     pub async fn restart_with(self, change: impl FnOnce(&mut Settings) + Send + 'static) -> Self {
+        self.stop().await.start_with(change).await.unwrap()
+    }
+
+    /// Stops the server.
+    pub async fn stop(self) -> Stopped {
         let Self { clock, countersign, alice, bob, directory, router } = self;
         drop(router);
         countersign.shutdown().await;
-        let countersign = open(&directory, &clock, change).await;
-        let router = countersign.router();
-        Self { clock, countersign, alice, bob, router, directory }
+        Stopped { clock, alice, bob, directory }
     }
 
     /// The folder with the database and the secrets.
-    pub fn data_dir(&self) -> std::path::PathBuf {
+    pub fn data_dir(&self) -> PathBuf {
         self.directory.path().join("data")
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Its settings.
+    pub fn settings(&self) -> &Settings {
+        self.countersign.service().settings()
+    }
+
+    /// A refresh token that says the same as this one but for a change, under the real key.
+    pub fn sign_refresh(&self, token: &str, change: impl FnOnce(&mut RefreshClaims)) -> String {
+        let says = claims(token);
+        let integer = |name: &str| says[name].as_i64().unwrap();
+        let mut claims = RefreshClaims {
+            user: UserId(says["sub"].as_str().unwrap().parse().unwrap()),
+            session: says["sid"].as_str().unwrap().parse().unwrap(),
+            generation: Generation(integer("gen")),
+            issued_at: integer("iat"),
+            expires_at: integer("exp"),
+            csh: says["csh"].as_str().map(|csh| Csh::parse(csh).unwrap()),
+        };
+        change(&mut claims);
+        let issuer = self.settings().public_url.as_str().to_owned();
+        RefreshSigner::new(&self.settings().secrets.refresh_token.current, issuer).unwrap().sign(&claims)
+    }
+
+    /// A session, as the database has it.
+    pub async fn session(&self, id: SessionId) -> Session {
+        self.store().session(id).await.unwrap().expect("a session").0
+    }
+
+    /// The rows of the audit of this kind, newest first.
+    pub async fn audited(&self, kind: EventKind) -> Vec<AuditRow> {
+        let filter = AuditFilter { kind: Some(kind), limit: 1000, ..AuditFilter::default() };
+        self.store().audit_rows(filter).await.unwrap()
     }
 
     /// The store, opened beside the server as the command line does it: for what no request can do or see.
@@ -161,6 +207,12 @@ impl World {
         Actor::new(self, &[("origin", PAGE), ("sec-fetch-site", "same-site"), ("user-agent", "Browser/1")])
     }
 
+    /// The same page with what it held before.
+    pub fn browser_with(&self, memory: &Memory) -> Actor<'_> {
+        let Memory { jar, access, csrf, refresh } = memory.clone();
+        Actor { jar, access, csrf, refresh, ..self.browser() }
+    }
+
     /// A mobile app.
     pub fn native(&self) -> Actor<'_> {
         Actor::new(self, &[("user-agent", "App/1")])
@@ -187,11 +239,54 @@ impl World {
     }
 }
 
+/// A world whose server doesn't run.
+pub struct Stopped {
+    clock: Arc<HandClock>,
+    alice: User,
+    bob: User,
+    directory: TempDir,
+}
+
+impl Stopped {
+    /// Starts the server on the same database, with the defaults but for these settings.
+    pub async fn start_with(
+        self,
+        change: impl FnOnce(&mut Settings) + Send + 'static,
+    ) -> Result<World, BuildError> {
+        let Self { clock, alice, bob, directory } = self;
+        let countersign = open(&directory, &clock, change).await?;
+        let router = countersign.router();
+        Ok(World { clock, countersign, alice, bob, router, directory })
+    }
+
+    /// Starts the server again.
+    pub async fn start(self) -> World {
+        self.start_with(|_| {}).await.unwrap()
+    }
+
+    /// A copy of the database.
+    pub fn back_up(&self) -> Vec<u8> {
+        std::fs::read(self.database()).unwrap()
+    }
+
+    /// Puts a copy in the database's place.
+    pub fn restore(&self, backup: &[u8]) {
+        std::fs::write(self.database(), backup).unwrap();
+    }
+
+    /// The database's file, into which a stopped server has written everything.
+    fn database(&self) -> PathBuf {
+        let file = self.directory.path().join("data").join(DATABASE_FILE);
+        assert!(!file.with_extension("db-wal").exists(), "a stopped server leaves no journal behind");
+        file
+    }
+}
+
 async fn open(
     directory: &TempDir,
     clock: &Arc<HandClock>,
     change: impl FnOnce(&mut Settings) + Send + 'static,
-) -> Countersign {
+) -> Result<Countersign, BuildError> {
     Countersign::builder()
         .data_dir(directory.path().join("data"))
         .allowed_origin(PAGE)
@@ -201,7 +296,6 @@ async fn open(
         .clock(clock.clone())
         .build()
         .await
-        .unwrap()
 }
 
 /// Carries out all of this at the same time, and gives what came of each, in order.
@@ -249,6 +343,15 @@ pub struct Actor<'w> {
     pub refresh: Option<String>,
     /// Where it calls from.
     pub address: SocketAddr,
+}
+
+/// What a client holds: it outlives a server that is restarted.
+#[derive(Clone)]
+pub struct Memory {
+    pub jar: BTreeMap<String, String>,
+    pub access: Option<String>,
+    pub csrf: Option<String>,
+    pub refresh: Option<String>,
 }
 
 /// A request that is being put together.
@@ -357,9 +460,36 @@ impl<'w> Actor<'w> {
     pub fn claims(&self) -> Value {
         claims(self.access.as_ref().expect("an access token"))
     }
+
+    /// The session of its access token.
+    pub fn session(&self) -> SessionId {
+        self.claims()["sid"].as_str().unwrap().parse().unwrap()
+    }
+
+    /// The refresh token that it holds, wherever it keeps it.
+    pub fn refresh_token(&self) -> String {
+        self.refresh.clone().unwrap_or_else(|| self.jar["refreshtoken"].clone())
+    }
+
+    /// What it holds, to be taken along to another world.
+    pub fn memory(&self) -> Memory {
+        Memory {
+            jar: self.jar.clone(),
+            access: self.access.clone(),
+            csrf: self.csrf.clone(),
+            refresh: self.refresh.clone(),
+        }
+    }
+
+    /// The same one with another refresh token in its cookie.
+    pub fn with_refresh_cookie(&self, token: &str) -> Self {
+        let mut other = self.clone();
+        other.jar.insert("refreshtoken".into(), token.into());
+        other
+    }
 }
 
-impl Call<'_, '_> {
+impl<'a, 'w> Call<'a, 'w> {
     /// With a header, which replaces one of the same name.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers
@@ -405,6 +535,21 @@ impl Call<'_, '_> {
 
     /// Sends it, and keeps what a client keeps: cookies, tokens.
     pub async fn send(self) -> Answer {
+        let router = self.actor.world.router.clone();
+        let (actor, request) = self.into_request();
+        let answer = answer(router, request).await;
+        actor.keep(&answer);
+        answer
+    }
+
+    /// Sends it, and goes on meanwhile. The actor keeps nothing of the answer.
+    pub fn spawn(self) -> JoinHandle<Answer> {
+        let router = self.actor.world.router.clone();
+        let (_, request) = self.into_request();
+        tokio::spawn(answer(router, request))
+    }
+
+    fn into_request(self) -> (&'a mut Actor<'w>, Request<Body>) {
         let Self { actor, method, path, mut headers, cookies, body } = self;
         let cookie = match cookies {
             Cookies::Text(text) => text,
@@ -420,14 +565,15 @@ impl Call<'_, '_> {
         let mut request = Request::builder().method(method).uri(path).body(body).unwrap();
         *request.headers_mut() = headers;
         request.extensions_mut().insert(ConnectInfo(actor.address));
-        let response = actor.world.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes().to_vec();
-        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        let answer = Answer { status: parts.status, headers: parts.headers, bytes, body };
-        actor.keep(&answer);
-        answer
+        (actor, request)
     }
+}
+
+async fn answer(router: Router, request: Request<Body>) -> Answer {
+    let (parts, body) = router.oneshot(request).await.unwrap().into_parts();
+    let bytes = body.collect().await.unwrap().to_bytes().to_vec();
+    let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+    Answer { status: parts.status, headers: parts.headers, bytes, body }
 }
 
 impl Actor<'_> {
