@@ -1,5 +1,7 @@
 //! The command line: which commands there are, what they take, and what their help teaches.
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand};
 use countersign::core::SessionId;
 
@@ -17,6 +19,7 @@ pub(crate) struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
+  countersign demo                         tries it out, with a page on a second origin
   countersign createsuperuser              makes the first user
   countersign serve                        serves http://localhost:8000
   countersign check --deploy               says what isn't fit for production yet
@@ -31,6 +34,9 @@ pub(crate) enum Command {
     /// Serves the API; what no command does too
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(Serve),
+    /// Tries it out: the API, a page on a second origin, a user, and nothing left behind
+    #[command(after_help = DEMO_EXAMPLES)]
+    Demo(DemoArguments),
     /// Makes a user who has every right
     #[command(after_help = CREATE_EXAMPLES)]
     Createsuperuser(CreateUser),
@@ -68,6 +74,26 @@ Examples:
 Each setting is also an environment variable (COUNTERSIGN_PUBLIC_URL) and a line of countersign.toml
 (public_url = \"https://auth.example.com\"). A flag wins over the environment, and that over the file.
 SIGTERM and Ctrl-C let the requests under way finish; a second one ends at once.";
+
+#[derive(Args)]
+pub(crate) struct DemoArguments {
+    /// Keeps the database and the secrets in this folder; else they go with the demo
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// The API's port, or the next one that is free; 0 picks any
+    #[arg(long, default_value_t = 8000)]
+    pub(crate) port: u16,
+    /// The page's port, or the next one that is free; 0 picks any
+    #[arg(long, value_name = "PORT", default_value_t = 3000)]
+    pub(crate) page_port: u16,
+}
+
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  countersign demo
+  countersign demo --data-dir ./demo-data
+
+It reads no configuration: neither the environment nor a file.";
 
 #[derive(Args)]
 pub(crate) struct CreateUser {

@@ -3,6 +3,7 @@
 mod check;
 mod cli;
 mod config;
+mod demo;
 mod outcome;
 mod prompt;
 mod run;

@@ -1,6 +1,6 @@
 //! How a command ends, and what it says.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use countersign::BuildError;
@@ -26,7 +26,7 @@ impl Failure {
     /// Says why, and gives the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         // Where standard error is closed, the exit code still tells.
-        let _ = writeln!(std::io::stderr(), "error: {}", escape(&self.to_string()));
+        let _ = writeln!(io::stderr(), "error: {}", escape(&self.to_string()));
         match self {
             Self::Refused(_) => ExitCode::from(1),
             Self::Misused(_) => ExitCode::from(2),
@@ -37,6 +37,16 @@ impl Failure {
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         Self::Misused(error.to_string())
+    }
+}
+
+/// What the system refused, and a question that got no answer.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => Self::Refused("cancelled".into()),
+            _ => Self::Refused(format!("the system refused: {error}")),
+        }
     }
 }
 
@@ -69,6 +79,6 @@ impl From<service::Error> for Failure {
 
 /// Says a line to whoever called the command. A reader that went away (`countersign check | head -1`) is no failure.
 pub(crate) fn say(line: &str) {
-    let mut stdout = std::io::stdout().lock();
+    let mut stdout = io::stdout().lock();
     let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
 }

@@ -51,13 +51,3 @@ impl Ask for Terminal {
         let _ = writeln!(io::stderr(), "{}", escape(sentence));
     }
 }
-
-/// A question that got no answer.
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::UnexpectedEof => Self::Refused("cancelled".into()),
-            _ => Self::Refused(format!("the terminal can't be read: {error}")),
-        }
-    }
-}

@@ -10,10 +10,11 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use crate::cli::{ChangePassword, Cli, Command, CreateUser, Keys, Sessions};
 use crate::config::{Config, Flags, Log, LogFormat, Missing, Source, Surroundings, environment};
+use crate::demo::Demo;
 use crate::outcome::Failure;
 use crate::prompt::Terminal;
 use crate::tools::{self, keys, sessions, users};
-use crate::{check, serve, telemetry};
+use crate::{check, demo, serve, telemetry};
 
 /// Does what was asked.
 pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
@@ -24,6 +25,10 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         None => runner.serve(&cli.settings.0),
         Some(Command::Serve(serve)) => runner.serve(&serve.settings.0),
+        Some(Command::Demo(demo)) => {
+            let demo = Demo { data_dir: demo.data_dir, port: demo.port, page_port: demo.page_port };
+            block_on(demo::run(demo, &random()))
+        }
         Some(Command::Check(check)) => {
             check::run(&runner.load(&check.settings.0, Missing::Leave)?, check.deploy)
         }
@@ -119,9 +124,7 @@ impl Runner {
     }
 
     fn load(&self, flags: &Flags, missing: Missing) -> Result<Config, Failure> {
-        #[expect(clippy::disallowed_methods, reason = "here the program is composed")]
-        let random = SystemRandom::new();
-        Ok(Config::load(flags, &self.0, missing, &random)?)
+        Ok(Config::load(flags, &self.0, missing, &random())?)
     }
 
     fn password(&self) -> Result<String, Failure> {
@@ -131,8 +134,11 @@ impl Runner {
     }
 }
 
+fn random() -> SystemRandom {
+    #[expect(clippy::disallowed_methods, reason = "here the program is composed")]
+    SystemRandom::new()
+}
+
 fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Runtime::new()
-        .map_err(|error| Failure::Refused(format!("the system gave no threads: {error}")))?;
-    runtime.block_on(work)
+    tokio::runtime::Runtime::new()?.block_on(work)
 }

@@ -13,7 +13,7 @@ use crate::stop::Stop;
 
 /// Serves the API, and the metrics if they have an address.
 pub(crate) async fn run(config: Config) -> Result<(), Failure> {
-    let stop = Stop::at_signals().map_err(failed)?;
+    let stop = Stop::at_signals()?;
     let listener = bind("listen", config.program.listen).await?;
     let metrics = match config.program.metrics_listen {
         Some(address) => Some(bind("metrics_listen", address).await?),
@@ -22,10 +22,10 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
     for warning in check::warnings(&config) {
         warn!("{warning}");
     }
-    let address = listener.local_addr().map_err(failed)?;
+    let address = listener.local_addr()?;
     let countersign = Countersign::builder().settings(config.settings_on(address.port())).build().await?;
     if let Some(metrics) = metrics {
-        info!(address = %metrics.local_addr().map_err(failed)?, "metrics");
+        info!(address = %metrics.local_addr()?, "metrics");
         tokio::spawn(countersign::http::serve::serve(
             metrics,
             countersign.metrics_router(),
@@ -39,7 +39,7 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
     );
     say(&format!("listening on http://{address}"));
     let router = countersign.router();
-    countersign.serve(listener, router, stop.told()).await.map_err(failed)?;
+    countersign.serve(listener, router, stop.told()).await?;
     info!("stopped");
     Ok(())
 }
@@ -52,9 +52,4 @@ pub(crate) async fn bind(setting: &str, address: SocketAddr) -> Result<TcpListen
              any free port"
         ))
     })
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "so that it can be handed to map_err")]
-fn failed(error: std::io::Error) -> Failure {
-    Failure::Refused(format!("the server can't go on: {error}"))
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
 
 use super::given::Given;
-use super::table::{Default, GROUPS, Setting, Shape, settings};
+use super::table::{Default, GROUPS, Setting, Shape, find, settings};
 
 /// What was written on the command line. `ALL` says whether the help shows every setting; that of a tool shows those
 /// that find the database, though it takes them all.
@@ -21,6 +21,15 @@ pub(crate) struct Flags {
 }
 
 const OF_A_TOOL: [&str; 2] = ["data_dir", "database_url"];
+
+impl Flags {
+    /// As if `--name text` had been written.
+    pub(crate) fn with(mut self, name: &str, text: impl Into<String>) -> Self {
+        let given = Given::Text(text.into());
+        self.given.extend(find(name).map(|setting| (setting, given)));
+        self
+    }
+}
 
 impl<const ALL: bool> Args for SettingFlags<ALL> {
     fn augment_args(command: Command) -> Command {

@@ -8,6 +8,7 @@
 )]
 
 mod check;
+mod demo;
 mod serve;
 mod support;
 mod tools;

@@ -101,20 +101,9 @@ impl Scene {
 }
 
 impl Server {
-    /// A request with the method and path, headers and a body; the whole answer.
+    /// A request of a method and a path, with headers and a body; the whole answer.
     pub(crate) fn request(&self, line: &str, headers: &[&str], body: &str) -> String {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        let headers = headers.concat();
-        let length = body.len();
-        write!(
-            stream,
-            "{line} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}",
-            self.address
-        )
-        .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
+        request(&self.address, line, headers, body)
     }
 
     pub(crate) fn login(&self, username: &str, password: &str) -> String {
@@ -140,6 +129,21 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// The same, to any address.
+pub(crate) fn request(address: &str, line: &str, headers: &[&str], body: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let headers = headers.concat();
+    let length = body.len();
+    write!(
+        stream,
+        "{line} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 pub(crate) fn signal(process: u32, name: &str) {

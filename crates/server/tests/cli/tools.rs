@@ -190,6 +190,7 @@ fn every_command_has_a_help() {
     let scene = Scene::new();
     for command in [
         "serve",
+        "demo",
         "createuser",
         "createsuperuser",
         "changepassword",
