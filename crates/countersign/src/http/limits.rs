@@ -40,9 +40,9 @@ const ANSWER_TIME: Duration = Duration::from_mins(1);
 /// Limits the requests to the routes under it.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestLimits {
-    body_bytes: usize,
-    body_time: Duration,
-    answer_time: Duration,
+    pub(super) body_bytes: usize,
+    pub(super) body_time: Duration,
+    pub(super) answer_time: Duration,
 }
 
 /// A service behind [`RequestLimits`].

@@ -14,6 +14,7 @@ pub(crate) mod error;
 mod layer;
 pub mod limits;
 mod operations;
+mod patience;
 pub(crate) mod routes;
 pub mod serve;
 mod session;
