@@ -3,6 +3,7 @@
 //! A job is *claimed* once: by the thread that begins it, or by the caller who no longer wants it. So a caller who
 //! gave up before it began knows that nothing has changed and nothing will.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -95,7 +96,12 @@ where
     }
 
     fn run(&mut self, db: &Connection) -> bool {
-        self.result = self.work.take().map(|work| work(db));
+        // A panic is a defect of this use case alone: the thread, and everyone else's use cases, go on.
+        let run = |work: F| {
+            let panicked = |_| Err(StoreError::Defect("a use case panicked".to_owned()));
+            catch_unwind(AssertUnwindSafe(|| work(db))).unwrap_or_else(panicked)
+        };
+        self.result = self.work.take().map(run);
         matches!(self.result, Some(Ok(_)))
     }
 

@@ -199,21 +199,15 @@ impl Sqlite {
 }
 
 impl Inner {
-    /// Starts a thread that serves a queue. Should it ever panic, the queue's callers hear of it instead of waiting.
+    /// Starts a thread that serves a queue.
     fn spawn(
         &self,
         name: &str,
         queue: &Arc<Queue>,
         serve: impl FnOnce(&Queue) + Send + 'static,
     ) -> std::io::Result<()> {
-        struct Abandon(Arc<Queue>);
-        impl Drop for Abandon {
-            fn drop(&mut self) {
-                self.0.abandon();
-            }
-        }
-        let served = Abandon(Arc::clone(queue));
-        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || serve(&served.0))?;
+        let served = Arc::clone(queue);
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || serve(&served))?;
         self.threads().push((Arc::clone(queue), thread));
         Ok(())
     }
@@ -249,3 +243,6 @@ fn read(db: &Connection, queue: &Queue) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -97,7 +97,20 @@ pub(super) struct Opened {
     /// The file, by its one true name.
     pub(super) path: PathBuf,
     /// Held for as long as this process serves from the database.
-    pub(super) lock: Option<File>,
+    pub(super) lock: Option<Lock>,
+}
+
+/// The right to serve from a database, and to change its schema.
+///
+/// It lies on a file of its own: closing any handle of the database file would drop SQLite's locks on it. The kernel
+/// lets it go with the process, however that ends.
+pub(super) struct Lock(File);
+
+/// Let go in so many words: a process that is just being forked off has a copy of the handle.
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
 }
 
 /// Opens the database, making it or bringing it up to date where that is needed.
@@ -212,16 +225,13 @@ fn true_name(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// Takes the lock that a server holds for its life. The kernel lets it go with the process, however that ends.
-///
-/// It lies in a file of its own: closing any handle of the database file would drop SQLite's locks on it.
-fn take_lock(path: &Path) -> Result<File, OpenError> {
+fn take_lock(path: &Path) -> Result<Lock, OpenError> {
     let lock_path = beside(path, ".lock");
     let failed = |source| OpenError::File { path: lock_path.clone(), source };
-    let lock = private(OpenOptions::new().write(true).create(true).truncate(false)).open(&lock_path);
-    let lock = lock.map_err(failed)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
+    let file = private(OpenOptions::new().write(true).create(true).truncate(false)).open(&lock_path);
+    let file = file.map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned() }),
         Err(TryLockError::Error(source)) => Err(failed(source)),
     }

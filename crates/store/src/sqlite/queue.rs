@@ -63,16 +63,6 @@ impl Queue {
         self.filled.notify_all();
     }
 
-    /// Takes no more jobs and drops those that wait, which tells their callers.
-    pub(super) fn abandon(&self) {
-        let mut state = self.lock();
-        state.closed = true;
-        let waiting = std::mem::take(&mut state.jobs);
-        drop(state);
-        self.filled.notify_all();
-        drop(waiting);
-    }
-
     /// A thread that panicked holding the lock has left a whole queue: every change above is one step.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

@@ -51,7 +51,7 @@ impl Sqlite {
                 "SELECT ",
                 session_columns!(),
                 " FROM sessions WHERE user_id = $1 AND ended_at IS NULL AND refresh_expires_at > $2
-                AND ends_at > $2 ORDER BY created_at DESC, id DESC LIMIT $3"
+                AND ends_at > $2 ORDER BY id DESC LIMIT $3"
             );
             sql::all(db, query, (user.0, now.millis(), LIST), session)
         })

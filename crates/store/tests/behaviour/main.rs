@@ -8,6 +8,9 @@
     reason = "in a test they are assertions; clippy.toml's exemption doesn't reach an integration test's helpers"
 )]
 
+#[path = "../support/mod.rs"]
+mod support;
+
 mod audit;
 mod cleanup;
 mod keys;
@@ -17,5 +20,4 @@ mod model;
 mod news;
 mod rotation;
 mod sessions;
-mod support;
 mod users;

@@ -1,5 +1,7 @@
 //! A store of each engine, and short ways to fill it.
 
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -27,10 +29,10 @@ pub(crate) fn stores() -> Vec<Fixture> {
 fn sqlite() -> Fixture {
     let folder = tempfile::tempdir().unwrap();
     let sqlite = Sqlite::open(folder.path().join("countersign.db"), &Opening::server()).unwrap();
-    Fixture { store: Store::Sqlite(sqlite), _folder: folder }
+    Fixture::new(Store::Sqlite(sqlite), folder)
 }
 
-/// A store, and what must stay for as long as it is used.
+/// A store, and the folder that must stay for as long as it is used.
 pub(crate) struct Fixture {
     store: Store,
     _folder: TempDir,
@@ -130,6 +132,10 @@ pub(crate) fn token_of(session: &Session, generation: i64) -> Rotate {
 }
 
 impl Fixture {
+    pub(crate) fn new(store: Store, folder: TempDir) -> Self {
+        Self { store, _folder: folder }
+    }
+
     pub(crate) fn handle(&self) -> Store {
         self.store.clone()
     }
