@@ -160,7 +160,7 @@ impl Builder {
             Database::Sqlite(path) => Store::Sqlite(Sqlite::open(path, &self.opening)?),
         };
         let serves = self.opening.serves;
-        let service = Service::open(settings, store, self.environment).await?;
+        let service = Service::open(settings, store, self.environment, serves).await?;
         Ok(Countersign::new(service, serves))
     }
 }

@@ -40,9 +40,14 @@ impl Countersign {
         Self { app: App::new(service), background }
     }
 
-    /// The routes of the contract, behind all their layers.
+    /// The routes of the contract, behind all their layers, to be merged with routes of your own.
     pub fn router(&self) -> Router {
-        edge::router(self.app.clone())
+        edge::router(&self.app)
+    }
+
+    /// The same as a whole application, where every other path is `404`.
+    pub fn whole(&self) -> Router {
+        edge::whole(&self.app)
     }
 
     /// `GET /metrics`, for Prometheus: for a listener of its own, that only the monitoring can reach.

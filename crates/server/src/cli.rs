@@ -188,8 +188,7 @@ pub(crate) struct Rotate {
 #[derive(Args)]
 pub(crate) struct Prune {
     /// Removes this key, whatever its state: every token that it signed is refused from then on
-    // A key's name may begin with a hyphen.
-    #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
+    #[arg(long, value_name = "KEY")]
     pub(crate) kid: Vec<String>,
     #[command(flatten)]
     pub(crate) settings: SettingFlags<false>,

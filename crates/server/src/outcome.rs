@@ -66,6 +66,9 @@ impl From<BuildError> for Failure {
 
 impl From<service::Error> for Failure {
     fn from(error: service::Error) -> Self {
+        if let service::Error::Keys(KeyError::OtherRoot { .. }) = error {
+            return Self::Misused(error.to_string());
+        }
         let sentences = match &error {
             service::Error::InvalidFields(fields) => fields.values().flatten().cloned().collect(),
             service::Error::InvalidPassword(reasons) => reasons.clone(),

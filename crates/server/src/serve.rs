@@ -38,7 +38,7 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
         "ready"
     );
     say(&format!("listening on http://{address}"));
-    let router = countersign.router();
+    let router = countersign.whole();
     countersign.serve(listener, router, stop.told()).await?;
     info!("stopped");
     Ok(())

@@ -24,6 +24,8 @@ pub struct AuditEvent {
     pub detail: Map<String, Value>,
     /// Events with the same bucket become one row with a count, so that nobody fills the disk by repeating them.
     pub bucket: Option<String>,
+    /// How often.
+    pub count: u64,
 }
 
 /// What happened.
@@ -72,8 +74,6 @@ pub struct AuditRow {
     pub seq: i64,
     /// What happened (the last time, if it was counted).
     pub event: AuditEvent,
-    /// How often.
-    pub count: u64,
 }
 
 /// Which rows to read.
@@ -92,7 +92,17 @@ pub struct AuditFilter {
 impl AuditEvent {
     /// An event, to be told more of.
     pub fn new(kind: EventKind, at: Timestamp) -> Self {
-        Self { at, kind, actor: None, user: None, session: None, ip: None, detail: Map::new(), bucket: None }
+        Self {
+            at,
+            kind,
+            actor: None,
+            user: None,
+            session: None,
+            ip: None,
+            detail: Map::new(),
+            bucket: None,
+            count: 1,
+        }
     }
 }
 

@@ -280,13 +280,10 @@ impl Store {
         engine!(self, engine => engine.keys().await)
     }
 
-    /// Adds the first key of its algorithm, unless another node was faster; the keys that now stand.
-    pub async fn add_first_key(
-        &self,
-        key: StoredKey,
-        event: AuditEvent,
-    ) -> Result<Vec<StoredKey>, StoreError> {
-        engine!(self, engine => engine.add_first_key(key, event).await)
+    /// Adds a key, unless the one that signs last has its algorithm already (another node was faster); the keys that
+    /// now stand.
+    pub async fn ensure_key(&self, key: StoredKey, event: AuditEvent) -> Result<Vec<StoredKey>, StoreError> {
+        engine!(self, engine => engine.ensure_key(key, event).await)
     }
 
     /// Adds a key.

@@ -74,5 +74,5 @@ pub use csrf::{CSRF_HEADERS, CsrfFailure, CsrfHeader, check_countersignature, cs
 pub use denied::Denied;
 pub use layer::{AuthLayer, Authenticated, Guarded, Guarding};
 pub use liveness::{Answer, Liveness, NoLiveness, NotLive};
-pub use problem::{Challenge, Problem};
+pub use problem::{Challenge, Problem, ProblemCode};
 pub use verifier::Verifier;

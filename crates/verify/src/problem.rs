@@ -28,6 +28,10 @@ pub struct Problem {
     challenge: Challenge,
 }
 
+/// The code of a problem, among its response's extensions: for whoever writes the log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ProblemCode(pub &'static str);
+
 /// The `WWW-Authenticate` header of a `401` (RFC 6750, section 3).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Challenge {
@@ -200,6 +204,7 @@ impl IntoResponse for Problem {
         if let Some(Seconds(wait)) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, wait.into());
         }
+        response.extensions_mut().insert(ProblemCode(self.code));
         response
     }
 }

@@ -4,13 +4,13 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use countersign_core::session::{Delivery, Session};
 use countersign_core::{SessionId, Timestamp};
-use countersign_store::User;
 use http::{HeaderName, HeaderValue, header};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::cookies::Cookies;
+use crate::service::User;
 use crate::service::tokens::SignedIn;
 
 /// Nobody between us and the client keeps what carries a token or a user.

@@ -15,8 +15,9 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_core::origin::PublicUrl;
+use countersign_verify::ProblemCode;
 use http::header::{REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use tower_layer::Layer;
 use tower_service::Service;
 use tracing::Instrument;
@@ -136,11 +137,14 @@ struct Entry {
     route: Option<MatchedPath>,
     started: Instant,
     status: u16,
+    /// Why it was refused, if it was.
+    code: Option<&'static str>,
 }
 
 impl Entry {
-    fn finish(mut self, status: StatusCode) {
-        self.status = status.as_u16();
+    fn finish(mut self, answer: &Response) {
+        self.status = answer.status().as_u16();
+        self.code = answer.extensions().get().map(|ProblemCode(code)| *code);
     }
 }
 
@@ -155,6 +159,7 @@ impl Drop for Entry {
             method = self.method,
             route,
             status = self.status,
+            code = self.code,
             ms = (took.as_secs_f64() * 10_000.0).round() / 10.0,
             request_id = self.id.as_str(),
         );
@@ -228,6 +233,7 @@ where
             route: request.extensions().get().cloned(),
             started: Instant::now(),
             status: CLIENT_GONE,
+            code: None,
         };
         request.extensions_mut().insert(id.clone());
         // At the level of errors, so that whatever is logged on the way has the id beside it.
@@ -245,7 +251,7 @@ where
                 Err(Panicked) => panicked(&id),
             };
             shared.mark(answer.headers_mut(), id);
-            entry.finish(answer.status());
+            entry.finish(&answer);
             Ok(answer)
         })
     }
@@ -260,6 +266,7 @@ mod tests {
     use axum::Router;
     use axum::body::{Body, to_bytes};
     use axum::routing::{any, get};
+    use http::StatusCode;
     use tower::ServiceExt;
     use tracing::field::{Field, Visit};
     use tracing::{Event, Metadata, Subscriber, span};

@@ -77,6 +77,10 @@ fn problem(error: &Error) -> Problem {
             tracing::warn!(%cause, "the store is not available");
             Problem::unavailable()
         }
+        Error::Keys(cause) => {
+            tracing::error!(%cause, "the signing keys can't be used");
+            internal_error()
+        }
         Error::Internal(cause) => {
             tracing::error!(%cause, "an internal error");
             internal_error()

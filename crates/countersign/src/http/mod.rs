@@ -79,10 +79,19 @@ pub(crate) fn metrics_router(app: App) -> Router {
     Router::new().route("/metrics", get(operations::metrics)).with_state(app)
 }
 
-/// The routes of the contract, behind all their layers.
-pub(crate) fn router(app: App) -> Router {
+/// The routes of the contract, behind all their layers. Without an answer for other paths: those may be somebody else's.
+pub(crate) fn router(app: &App) -> Router {
+    layered(routes::router(app), app)
+}
+
+/// The same, as a whole application: any other path is `404`.
+pub(crate) fn whole(app: &App) -> Router {
+    layered(routes::router(app).fallback(routes::not_found), app)
+}
+
+fn layered(router: Router<App>, app: &App) -> Router {
     let limits = RequestLimits::new(app.service.settings());
     let (cross_origin, envelope) = (app.cross_origin.clone(), app.envelope.clone());
     // From the inside out.
-    routes::router(&app).with_state(app).layer(limits).layer(cross_origin).layer(envelope)
+    router.with_state(app.clone()).layer(limits).layer(cross_origin).layer(envelope)
 }

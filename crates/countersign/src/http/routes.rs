@@ -69,7 +69,7 @@ pub(crate) fn router(app: &App) -> Router<App> {
         };
         router = router.route(route.path, handler.clone()).route(&format!("{}/", route.path), handler);
     }
-    router.method_not_allowed_fallback(method_not_allowed).fallback(not_found)
+    router.method_not_allowed_fallback(method_not_allowed)
 }
 
 async fn method_not_allowed() -> Problem {
@@ -77,7 +77,7 @@ async fn method_not_allowed() -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
 }
 
-async fn not_found() -> Problem {
+pub(crate) async fn not_found() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "not_found", "There is nothing at this path; see GET /openapi.json.")
 }
 

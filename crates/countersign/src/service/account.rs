@@ -8,6 +8,7 @@ use countersign_store::{EndOutcome, EventKind, ProfileChange, StartOutcome, User
 use serde_json::{Map, Value};
 
 use super::error::FieldErrors;
+use super::login::TRIES;
 use super::password::Password;
 use super::tokens::SignedIn;
 use super::{Error, Service, audit};
@@ -83,13 +84,13 @@ impl Service {
         new: Password,
         client: &Client,
     ) -> Result<SignedIn, Error> {
-        let checked = self.check_own_password(claims, old, client).await?;
+        let mut checked = self.check_own_password(claims, old.clone(), client).await?;
         let user = self.profile(claims).await?;
         self.check_policy(&new, &user)?;
         let password = self.hash_password(client.network(), new).await?;
-        let now = self.now();
         let before = self.timed("session", self.store.session(claims.session)).await?;
-        let new = NewSession {
+        let now = self.now();
+        let next = NewSession {
             id: self.new_session_id(now)?,
             user: claims.user,
             delivery: if claims.csh.is_some() { Delivery::Cookie } else { Delivery::Body },
@@ -97,22 +98,20 @@ impl Service {
             client: client.clone(),
             lifetime: self.settings.session_lifetime,
         };
-        let session = Session::start(new, &self.settings.rotation_policy(), now);
+        let next = Session::start(next, &self.settings.rotation_policy(), now);
         let event = audit::own(EventKind::PasswordChanged, claims.user, client, now);
-        let logged = event.clone();
-        match self
-            .timed("change_password", self.store.change_password(checked, password, session.clone(), event))
-            .await?
-        {
-            StartOutcome::Started { user, .. } => {
-                audit::log(&logged);
+        for _ in 0..TRIES {
+            let change = self.store.change_password(checked, password.clone(), next.clone(), event.clone());
+            if let StartOutcome::Started { user, .. } = self.timed("change_password", change).await? {
+                audit::log(&event);
                 self.catch_up().await;
-                let csrf = self.tokens.new_csrf(&session);
-                Ok(self.tokens.issue(session, user, csrf, &*self.random, now)?)
+                let csrf = self.tokens.new_csrf(&next);
+                return Ok(self.tokens.issue(next, user, csrf, &*self.random, now)?);
             }
-            // Someone else changed the password, or switched the user off, at this very moment.
-            StartOutcome::NoLonger => Err(Error::WrongPassword),
+            // The stored hash has changed since the check: a login elsewhere may just have upgraded it.
+            checked = self.check_own_password(claims, old.clone(), client).await?;
         }
+        Err(Error::Overloaded)
     }
 
     /// The user's live sessions, newest first.

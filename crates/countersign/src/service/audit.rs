@@ -23,6 +23,8 @@ pub struct Outbox(Mutex<Waiting>);
 #[derive(Default)]
 struct Waiting {
     events: Vec<AuditEvent>,
+    /// Where the event of each bucket stands among them.
+    buckets: HashMap<String, usize>,
     /// Failed guesses that are not written yet.
     failures: HashMap<UserId, Failures>,
     /// Failed guesses of the last batch. They may not be seen in the store yet by whoever read it a moment ago.
@@ -41,11 +43,18 @@ pub struct Batch {
 }
 
 impl Outbox {
-    /// Logs an event, and keeps it for the audit.
-    pub fn push(&self, event: AuditEvent) {
-        log(&event);
+    /// Keeps an event for the audit, and logs it: of those that share a bucket, the first.
+    pub fn push(&self, event: &AuditEvent) {
+        if self.lock().keep(event) {
+            log(event);
+        }
+    }
+
+    /// Forgets the failed guesses at an account that are not written yet.
+    pub fn forget(&self, user: UserId) {
         let mut waiting = self.lock();
-        if waiting.events.len() < WAITING_MAX { waiting.events.push(event) } else { waiting.dropped += 1 }
+        waiting.failures.remove(&user);
+        waiting.last_batch.remove(&user);
     }
 
     /// Keeps a failed guess at an account's password.
@@ -69,6 +78,7 @@ impl Outbox {
     pub fn take(&self) -> Batch {
         let mut waiting = self.lock();
         waiting.last_batch = std::mem::take(&mut waiting.failures);
+        waiting.buckets.clear();
         Batch {
             events: std::mem::take(&mut waiting.events),
             failures: waiting.last_batch.values().copied().collect(),
@@ -77,7 +87,7 @@ impl Outbox {
     }
 
     /// Puts back what could not be written, as far as there is room.
-    pub fn put_back(&self, mut events: Vec<AuditEvent>, failures: Vec<Failures>) {
+    pub fn put_back(&self, events: Vec<AuditEvent>, failures: Vec<Failures>) {
         let mut waiting = self.lock();
         if !failures.is_empty() {
             waiting.last_batch.clear();
@@ -85,14 +95,34 @@ impl Outbox {
         for failed in failures {
             add(&mut waiting.failures, failed);
         }
-        events.append(&mut waiting.events);
-        waiting.dropped += events.len().saturating_sub(WAITING_MAX) as u64;
-        events.truncate(WAITING_MAX);
-        waiting.events = events;
+        for event in events {
+            waiting.keep(&event);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    /// Keeps an event, if there is room; whether it is news.
+    fn keep(&mut self, event: &AuditEvent) -> bool {
+        let same = event.bucket.as_ref().and_then(|bucket| self.buckets.get(bucket));
+        if let Some(same) = same.and_then(|index| self.events.get_mut(*index)) {
+            same.count = same.count.saturating_add(event.count);
+            same.at = same.at.max(event.at);
+            return false;
+        }
+        if self.events.len() >= WAITING_MAX {
+            self.dropped += 1;
+            return false;
+        }
+        if let Some(bucket) = &event.bucket {
+            self.buckets.insert(bucket.clone(), self.events.len());
+        }
+        self.events.push(event.clone());
+        true
     }
 }
 

@@ -83,11 +83,7 @@ impl Service {
     /// Reads the news, moves the keys on where time alone does, and forgets what has died.
     async fn follow_news(&self) {
         self.catch_up().await;
-        let now = self.now();
-        if self.tokens.ring().changes_at.is_some_and(|at| at <= now) {
-            self.reload_keys_or_log().await;
-        }
-        self.liveness.forget_old(now);
+        self.liveness.forget_old(self.now());
     }
 
     /// Writes down failed logins and other events that changed nothing.

@@ -68,6 +68,9 @@ pub enum Error {
     /// The store can't be reached, or not now.
     #[error("the service is unavailable at the moment; try again soon")]
     Unavailable(#[source] StoreError),
+    /// The signing keys can't be used; the sentence says what to do. Only who runs the server meets this.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
     /// A defect. The log has more.
     #[error("an internal error")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -90,12 +93,6 @@ impl From<CryptoFailure> for Error {
 
 impl From<IssueError> for Error {
     fn from(error: IssueError) -> Self {
-        Self::Internal(error.into())
-    }
-}
-
-impl From<KeyError> for Error {
-    fn from(error: KeyError) -> Self {
         Self::Internal(error.into())
     }
 }

@@ -61,8 +61,8 @@ pub enum KeyError {
 
 /// The keys at a moment: one that signs, all that verify.
 pub struct KeyRing {
-    /// Signs access tokens.
-    pub signing: SigningKey,
+    /// Signs access tokens. None in a tool, which signs nothing.
+    pub signing: Option<SigningKey>,
     /// Verifies them.
     pub verifying: KeySet,
     /// When time alone will change this, if it will.
@@ -88,13 +88,18 @@ pub fn states(keys: &[StoredKey], outlives: Seconds, now: Timestamp) -> Vec<KeyS
 }
 
 impl KeyRing {
-    /// The ring of the stored keys; `None` where no key may sign yet.
+    /// The ring of a tool: it signs nothing, and verifies nothing.
+    pub fn empty() -> Self {
+        Self { signing: None, verifying: KeySet::default(), changes_at: None }
+    }
+
+    /// The ring of the stored keys.
     pub fn of_stored(
         keys: &[StoredKey],
         roots: &[Derived],
         outlives: Seconds,
         now: Timestamp,
-    ) -> Result<Option<Self>, KeyError> {
+    ) -> Result<Self, KeyError> {
         let mut signing = None;
         let mut verifying = Vec::new();
         for (key, state) in keys.iter().zip(states(keys, outlives, now)) {
@@ -111,7 +116,7 @@ impl KeyRing {
             KeySet::new(verifying).map_err(|_| KeyError::Damaged { kid: "(two of one name)".into() })?;
         let starts = keys.iter().map(|key| key.signs_from);
         let changes_at = starts.flat_map(|from| [from, from + outlives]).filter(|at| *at > now).min();
-        Ok(signing.map(|signing| Self { signing, verifying, changes_at }))
+        Ok(Self { signing, verifying, changes_at })
     }
 
     /// The ring of `secret_key`.
@@ -119,7 +124,7 @@ impl KeyRing {
         let keys: Vec<SigningKey> = secret.all().map(shared_key).collect::<Result<_, _>>()?;
         let verifying = KeySet::new(keys.iter().map(|key| key.verifying_key().clone()).collect())
             .map_err(|_| KeyError::Damaged { kid: "secret_key".into() })?;
-        Ok(Self { signing: shared_key(&secret.current)?, verifying, changes_at: None })
+        Ok(Self { signing: Some(shared_key(&secret.current)?), verifying, changes_at: None })
     }
 }
 

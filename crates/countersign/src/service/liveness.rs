@@ -6,8 +6,9 @@
 //! time, and where it can't answer, nothing is let through.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use countersign_core::jwt::AccessClaims;
 use countersign_core::session::{EndReason, Refusal};
@@ -25,18 +26,22 @@ pub struct Liveness {
     leeway: Seconds,
     /// For how long an ended session must be remembered: its access tokens have died after that.
     remember: Seconds,
-    ended: RwLock<HashMap<SessionId, (EndReason, Timestamp)>>,
+    ended: RwLock<HashMap<SessionId, Remembered>>,
+    /// How often the news told of changed signing keys.
+    key_changes: AtomicU64,
     /// Up to where the news are known. Whoever reads the news holds it, so that none is skipped.
     head: Mutex<NewsSeq>,
     /// When the news were last known to be complete.
     fresh_at: AtomicI64,
 }
 
-/// What the news were about, besides ended sessions.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Told {
-    /// The signing keys changed.
-    pub keys_changed: bool,
+/// An ended session, and when it may be forgotten: once its last access token has died by the wall clock, and as much
+/// time has really passed. A clock that jumps and comes back revives nothing.
+#[derive(Clone, Copy)]
+struct Remembered {
+    reason: EndReason,
+    ended_at: Timestamp,
+    heard_at: Instant,
 }
 
 impl Liveness {
@@ -54,19 +59,26 @@ impl Liveness {
             leeway: settings.leeway,
             remember,
             ended: RwLock::default(),
+            key_changes: AtomicU64::new(0),
             head: Mutex::new(head),
             fresh_at: AtomicI64::new(now.millis()),
         })
     }
 
     /// Reads the news since the last time. Once this returns, all that was in the store when it was called is known.
-    pub async fn catch_up(&self, now: Timestamp) -> Result<Told, StoreError> {
+    pub async fn catch_up(&self, now: Timestamp) -> Result<(), StoreError> {
         let mut head = self.head.lock().await;
         let news = self.store.news(*head).await?;
+        // Nothing waits between these two: news that are past are known.
+        self.take_in(&news);
         *head = news.head;
-        let told = self.take_in(&news);
         self.fresh_at.store(now.millis(), Ordering::Release);
-        Ok(told)
+        Ok(())
+    }
+
+    /// How often the news told of changed signing keys, so far.
+    pub fn key_changes(&self) -> u64 {
+        self.key_changes.load(Ordering::Acquire)
     }
 
     /// Whether the news are fresh enough to be trusted.
@@ -78,8 +90,10 @@ impl Liveness {
 
     /// Forgets sessions whose last access token has died.
     pub fn forget_old(&self, now: Timestamp) {
-        let before = now - self.remember;
-        self.ended.write().unwrap_or_else(PoisonError::into_inner).retain(|_, (_, at)| *at > before);
+        let span = Duration::from_secs(self.remember.0.into());
+        let needed =
+            |ended: &Remembered| ended.ended_at + self.remember > now || ended.heard_at.elapsed() < span;
+        self.ended.write().unwrap_or_else(PoisonError::into_inner).retain(|_, ended| needed(ended));
     }
 
     /// Whether the session of a verified token lives, if that is known without asking the store.
@@ -91,7 +105,7 @@ impl Liveness {
     ) -> Option<Result<(), NotLive>> {
         let ended = self.ended.read().unwrap_or_else(PoisonError::into_inner).get(&claims.session).copied();
         match ended {
-            Some((reason, _)) => Some(Err(not_live(reason.refusal()))),
+            Some(ended) => Some(Err(not_live(ended.reason.refusal()))),
             None if !first_sight && self.is_fresh(now) => Some(Ok(())),
             None => None,
         }
@@ -114,19 +128,20 @@ impl Liveness {
         }
     }
 
-    fn take_in(&self, news: &News) -> Told {
-        let mut told = Told::default();
+    fn take_in(&self, news: &News) {
+        let heard_at = Instant::now();
         let mut ended = self.ended.write().unwrap_or_else(PoisonError::into_inner);
         for (at, item) in &news.items {
             match item {
                 NewsItem::SessionEnded(end) => {
-                    ended.insert(end.session, (end.reason, *at));
+                    ended.insert(end.session, Remembered { reason: end.reason, ended_at: *at, heard_at });
                 }
-                NewsItem::KeysChanged => told.keys_changed = true,
+                NewsItem::KeysChanged => {
+                    self.key_changes.fetch_add(1, Ordering::AcqRel);
+                }
                 NewsItem::UserChanged(_) => {}
             }
         }
-        told
     }
 }
 

@@ -27,6 +27,9 @@ use super::{Error, Service, audit};
 /// After a day without a failure, an account's ceiling starts again.
 const CEILING_MEMORY: Seconds = Seconds(24 * 60 * 60);
 
+/// How often a password is checked where the user changes between the check and what it is for.
+pub(super) const TRIES: usize = 2;
+
 /// What a client sends to log in.
 #[derive(Debug)]
 pub struct Attempt {
@@ -48,7 +51,7 @@ impl Service {
         old: &Presented<'_>,
         client: &Client,
     ) -> Result<SignedIn, Error> {
-        let result = self.try_login(attempt, old, client).await;
+        let result = self.try_login(&attempt, old, client).await;
         self.metrics.login(match &result {
             Ok(_) => LoginResult::Succeeded,
             Err(Error::InvalidCredentials) => LoginResult::Failed,
@@ -61,13 +64,28 @@ impl Service {
 
     async fn try_login(
         &self,
-        attempt: Attempt,
+        attempt: &Attempt,
         old: &Presented<'_>,
         client: &Client,
     ) -> Result<SignedIn, Error> {
+        for _ in 0..TRIES {
+            if let Some(signed_in) = self.check_and_start(attempt, old, client).await? {
+                return Ok(signed_in);
+            }
+        }
+        Err(Error::Overloaded)
+    }
+
+    /// One check, and the session if it is right. `None`: the user changed between the two (another login may just
+    /// have upgraded the hash), so what was checked no longer counts.
+    async fn check_and_start(
+        &self,
+        attempt: &Attempt,
+        old: &Presented<'_>,
+        client: &Client,
+    ) -> Result<Option<SignedIn>, Error> {
         let who = UserSelector::Name(NameKey::of_any(&attempt.username));
-        let Attempt { password, delivery, remember, .. } = attempt;
-        let guess = self.guess(who, password, client).await?;
+        let guess = self.guess(who, attempt.password.clone(), client).await?;
         let active = guess.found.as_ref().is_some_and(|found| found.user.is_active);
         let (Some(found), true, true) = (&guess.found, active, guess.checked.right) else {
             self.settle(guess, false, client).await;
@@ -78,8 +96,8 @@ impl Service {
         let new = NewSession {
             id: self.new_session_id(now)?,
             user: found.user.id,
-            delivery,
-            remember,
+            delivery: attempt.delivery,
+            remember: attempt.remember,
             client: client.clone(),
             lifetime: self.settings.session_lifetime,
         };
@@ -92,11 +110,12 @@ impl Service {
         };
         let event = AuditEvent {
             session: Some(session.id),
-            detail: Map::from_iter([("delivery".to_owned(), Value::from(delivery.as_str()))]),
+            detail: Map::from_iter([("delivery".to_owned(), Value::from(attempt.delivery.as_str()))]),
             ..audit::own(EventKind::Login, found.user.id, client, now)
         };
         let logged = event.clone();
-        match self.timed("start_session", self.store.start_session(session.clone(), login, event)).await {
+        let start = self.store.start_session(session.clone(), login, event);
+        match self.timed("start_session", start).await {
             Ok(StartOutcome::Started { user, ended }) => {
                 self.settle(guess, true, client).await;
                 audit::log(&logged);
@@ -104,11 +123,11 @@ impl Service {
                     self.catch_up().await;
                 }
                 let csrf = self.tokens.new_csrf(&session);
-                Ok(self.tokens.issue(session, user, csrf, &*self.random, now)?)
+                Ok(Some(self.tokens.issue(session, user, csrf, &*self.random, now)?))
             }
             Ok(StartOutcome::NoLonger) => {
-                self.settle(guess, false, client).await;
-                Err(Error::InvalidCredentials)
+                guess.ticket.settle(Outcome::NotChecked, self.now());
+                Ok(None)
             }
             Err(error) => {
                 guess.ticket.settle(Outcome::NotChecked, self.now());
@@ -149,7 +168,7 @@ impl Service {
         let ticket = match self.guesses.admit(&name, network, standing(found.as_ref()), now) {
             Ok(ticket) => ticket,
             Err(throttled) => {
-                self.outbox.push(throttled_event(&name, found.as_ref(), throttled.by, client, now));
+                self.outbox.push(&throttled_event(&name, found.as_ref(), throttled.by, client, now));
                 return Err(Error::Throttled(throttled.retry_after));
             }
         };
@@ -168,18 +187,22 @@ impl Service {
     async fn settle(&self, guess: Guess, right: bool, client: &Client) {
         let now = self.now();
         guess.ticket.settle(if right { Outcome::Right } else { Outcome::Wrong }, now);
+        let user = guess.found.as_ref().map(|found| found.user.id);
         if right {
+            // The store has forgotten the failures; those that wait to be written must not come after.
+            if let Some(user) = user {
+                self.outbox.forget(user);
+            }
             return;
         }
-        let user = guess.found.as_ref().map(|found| found.user.id);
         if let Some(user) = user {
             let forget_before = now - CEILING_MEMORY;
             self.outbox.failed(Failures { user, count: 1, last_at: now, forget_before });
         }
-        self.outbox.push(AuditEvent {
+        self.outbox.push(&AuditEvent {
             user,
             ip: client.ip,
-            bucket: Some(bucket("failed", &guess.name, client.network(), now)),
+            bucket: Some(bucket("failed", &format!("{}\0{}", client.network(), guess.name.as_str()), now)),
             ..AuditEvent::new(EventKind::LoginFailed, now)
         });
         tokio::time::sleep_until(self.floor().await.until(guess.checked.started).into()).await;
@@ -228,6 +251,8 @@ fn standing(found: Option<&LoginUser>) -> Standing {
     Standing::Account { user: found.user.id, ceiling, here_before: found.network_known }
 }
 
+/// One row for each count that is over and minute. What isn't counted doesn't stand in it: a client could vary that to
+/// make rows without end.
 fn throttled_event(
     name: &NameKey,
     found: Option<&LoginUser>,
@@ -235,26 +260,28 @@ fn throttled_event(
     client: &Client,
     now: Timestamp,
 ) -> AuditEvent {
-    let limit = match by {
-        Limit::Name => "name",
-        Limit::Network => "network",
-        Limit::Ceiling => "ceiling",
+    let user = found.map(|found| found.user.id);
+    let account = user.map_or_else(|| name.as_str().to_owned(), |user| user.to_string());
+    let network = client.network().to_string();
+    let (limit, user, ip, counted) = match by {
+        Limit::Name => ("name", user, client.ip, format!("{network}\0{}", name.as_str())),
+        Limit::Network => ("network", None, client.ip, network),
+        Limit::Ceiling => ("ceiling", user, None, account),
     };
     AuditEvent {
-        user: found.map(|found| found.user.id),
-        ip: client.ip,
+        user,
+        ip,
         detail: Map::from_iter([("limit".to_owned(), Value::from(limit))]),
-        bucket: Some(bucket(limit, name, client.network(), now)),
+        bucket: Some(bucket(limit, &counted, now)),
         ..AuditEvent::new(EventKind::LoginThrottled, now)
     }
 }
 
-/// One row a kind, name, network and minute. The name is hashed: what was typed there may be a password.
-fn bucket(kind: &str, name: &NameKey, network: Network, now: Timestamp) -> String {
+/// One row a kind, minute and what is counted. That is hashed: what was typed as a name may be a password.
+fn bucket(kind: &str, counted: &str, now: Timestamp) -> String {
     let minute = now.secs().div_euclid(60);
-    let hash = sha256(format!("{kind}\0{network}\0{}", name.as_str()).as_bytes());
-    let short = URL_SAFE_NO_PAD.encode(hash.split_at(12).0);
-    format!("{kind}/{minute}/{short}")
+    let hash = sha256(format!("{kind}\0{counted}").as_bytes());
+    format!("{kind}/{minute}/{}", URL_SAFE_NO_PAD.encode(hash.split_at(12).0))
 }
 
 impl From<HashingError> for Error {

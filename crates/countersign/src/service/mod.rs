@@ -4,7 +4,7 @@
 //! - [`refresh`]: what a refresh token can do: refresh, logout, the CSRF token after a reload.
 //! - [`account`]: what a signed-in user does: profile, password, sessions.
 //! - [`users`]: what the one who runs the server does to users.
-//! - [`tokens`], [`keys`], [`derive`]: how tokens are made, by which keys, from which secrets.
+//! - [`tokens`], [`keys`], [`mod@derive`]: how tokens are made, by which keys, from which secrets.
 //! - [`liveness`]: which sessions live, without a look-up per request.
 //! - [`password`]: how passwords are hashed and chosen.
 //! - [`audit`], [`metrics`]: what is told of all this.
@@ -35,7 +35,7 @@ use countersign_core::guess::Guesses;
 use countersign_core::{Clock, Seconds, Timestamp};
 use countersign_store::Store;
 use countersign_verify::Verifier;
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 
 use self::audit::Outbox;
 use self::derive::Derived;
@@ -45,6 +45,7 @@ use self::password::{Floor, HashingPool, PasswordPolicy, StoredHash};
 use self::tokens::Tokens;
 use crate::settings::Settings;
 
+pub use countersign_store::User;
 pub use error::{Error, FieldErrors};
 
 /// The use cases of one running Countersign.
@@ -64,6 +65,10 @@ pub struct Service {
     /// Measured at the first need, or in the background right after the start.
     floor: OnceCell<Floor>,
     policy: PasswordPolicy,
+    /// Whether this is a server, and not a tool beside one.
+    serves: bool,
+    /// Which news of changed keys are in the ring. Whoever reloads it holds this, so that no older read comes last.
+    keys_known: Mutex<u64>,
     guesses: Guesses,
     outbox: Outbox,
     metrics: Arc<Metrics>,
@@ -117,8 +122,7 @@ impl Service {
             return Ok(());
         }
         // A node that has just woken may catch up right here.
-        let _ = self.liveness.catch_up(self.now()).await?;
-        Ok(())
+        Ok(self.liveness.catch_up(self.now()).await?)
     }
 
     /// Writes down what waits, and closes the store.
@@ -130,11 +134,10 @@ impl Service {
     /// Takes in what this node has just written, so that it counts from the next request on. Where the store can't be
     /// read, the news grow stale by themselves, and nothing is trusted until they are fresh.
     async fn catch_up(&self) {
-        match self.liveness.catch_up(self.now()).await {
-            Ok(told) if told.keys_changed => self.reload_keys_or_log().await,
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "the news of ended sessions could not be read"),
+        if let Err(error) = self.liveness.catch_up(self.now()).await {
+            tracing::warn!(%error, "the news of ended sessions could not be read");
         }
+        self.follow_keys().await;
     }
 
     /// The least time that a failed login takes.

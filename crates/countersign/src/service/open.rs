@@ -9,9 +9,10 @@ use countersign_core::jwt::AccessClaims;
 use countersign_core::{Clock, Seconds};
 use countersign_store::{Store, StoreError};
 use countersign_verify::{Answer, Verifier};
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 
 use super::derive::{CryptoFailure, Derived};
+use super::keys::KeyRing;
 use super::liveness::Liveness;
 use super::metrics::Metrics;
 use super::password::{HashingPool, PasswordPolicy};
@@ -46,19 +47,31 @@ pub enum StartError {
 }
 
 impl Service {
-    /// Opens a service over a store.
+    /// Opens a service over a store. One that `serves` makes the signing keys that are missing and has them at hand; a
+    /// tool beside it touches none that it isn't told to.
     pub async fn open(
         settings: Settings,
         store: Store,
         environment: Environment,
+        serves: bool,
     ) -> Result<Arc<Self>, StartError> {
         settings.validate()?;
         let Environment { clock, random } = environment.clone();
         let roots: Vec<Derived> =
             settings.secrets.root.all().map(Derived::from_root).collect::<Result<_, _>>()?;
-        let longest = signing::longest_access_lifetime(&store, settings.access_token_lifetime).await?;
+        let own = if serves { settings.access_token_lifetime } else { Seconds(0) };
+        let longest = signing::longest_access_lifetime(&store, own).await?;
         let afterlife = Seconds(longest.0.saturating_add(2 * settings.leeway.0));
-        let ring = signing::load_ring(&settings, &store, &roots, afterlife, &environment).await?;
+        let ring = if serves {
+            signing::load_ring(&settings, &store, &roots, afterlife, &environment).await?
+        } else {
+            KeyRing::empty()
+        };
+        if serves && ring.signing.is_none() {
+            let problem =
+                "no signing key may sign yet: this machine's clock stands before the first one was made";
+            return Err(StartError::Other(problem.into()));
+        }
 
         let liveness = Liveness::start(store.clone(), &settings, afterlife, clock.now()).await?;
         let liveness = Arc::new(liveness);
@@ -95,6 +108,8 @@ impl Service {
             hashing,
             floor: OnceCell::new(),
             policy,
+            serves,
+            keys_known: Mutex::new(0),
             guesses: Guesses::new(guesses, GUESSES_MAX),
             outbox: super::audit::Outbox::default(),
             metrics: Metrics::new(),
@@ -124,10 +139,7 @@ impl From<Error> for StartError {
     fn from(error: Error) -> Self {
         match error {
             Error::Unavailable(error) => Self::Store(error),
-            Error::Internal(error) => match error.downcast::<super::keys::KeyError>() {
-                Ok(keys) => Self::Keys(*keys),
-                Err(other) => Self::Other(other.to_string()),
-            },
+            Error::Keys(error) => Self::Keys(error),
             other => Self::Other(other.to_string()),
         }
     }

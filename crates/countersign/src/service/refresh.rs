@@ -1,5 +1,7 @@
 //! Refresh, logout, and the CSRF token after a reload: what a refresh token can do.
 
+use std::fmt;
+
 use countersign_core::csrf::CsrfToken;
 use countersign_core::jwt::{AccessClaims, RefreshClaims, TokenError};
 use countersign_core::secret::sha256;
@@ -13,8 +15,8 @@ use super::metrics::RotationResult;
 use super::tokens::SignedIn;
 use super::{Service, audit};
 
-/// The refresh tokens that a request brought, and how.
-#[derive(Clone, Debug)]
+/// The refresh tokens that a request brought, and how. `Debug` shows none.
+#[derive(Clone)]
 pub enum Presented<'a> {
     /// In cookies: usually one, but an old setting or a sibling site may have left others.
     Cookies(Vec<&'a [u8]>),
@@ -25,6 +27,15 @@ pub enum Presented<'a> {
 /// A random name that a client gives its request, to be known again when it repeats it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct IdempotencyKey([u8; 32]);
+
+impl fmt::Debug for Presented<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cookies(cookies) => write!(f, "Cookies({} of them)", cookies.len()),
+            Self::Body(_) => f.write_str("Body(…)"),
+        }
+    }
+}
 
 impl IdempotencyKey {
     /// Takes 22 to 128 printable ASCII characters; keeps only their hash.
@@ -60,6 +71,7 @@ impl Service {
         client: &Client,
     ) -> Result<SignedIn, Error> {
         let claims = self.countersigned(presented, csrf, Age::Current)?;
+        let csrf_token = self.csrf_token_of(&claims)?;
         let now = self.now();
         let rotate = Rotate {
             session: claims.session,
@@ -78,6 +90,9 @@ impl Service {
             }
             Rotation::Answered { session, user, .. } => {
                 self.metrics.rotation(RotationResult::Answered);
+                if client.differs_from(&session.client) {
+                    audit::log(&audit::own(EventKind::GraceElsewhere, user.id, client, now));
+                }
                 (session, user)
             }
             Rotation::Refused(refusal) => {
@@ -90,7 +105,6 @@ impl Service {
                 return Err(refusal.into());
             }
         };
-        let csrf_token = self.csrf_token_of(&claims)?;
         Ok(self.tokens.issue(session, user, csrf_token, &*self.random, now)?)
     }
 

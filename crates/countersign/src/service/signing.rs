@@ -32,8 +32,8 @@ pub(super) async fn longest_access_lifetime(store: &Store, own: Seconds) -> Resu
     Ok(own.max(stored))
 }
 
-/// The keys to start with. Makes the first one, and a successor where the algorithm was changed: it is published for
-/// as long as any new key before it signs.
+/// The keys that a server starts with. Makes the first one, and a successor where the algorithm was changed: it is
+/// published for as long as any new key before it signs.
 pub(super) async fn load_ring(
     settings: &Settings,
     store: &Store,
@@ -55,34 +55,42 @@ pub(super) async fn load_ring(
     };
     if let (Some(signs_from), Some(root)) = (signs_from, roots.first()) {
         let key = keys::make(settings.access_algorithm, root, &*environment.random, now, signs_from)?;
-        let event = made(&key, now);
-        audit::log(&event);
-        stored = store.add_first_key(key, event).await?;
+        let (kid, event) = (key.kid.clone(), made(&key, now));
+        stored = store.ensure_key(key, event.clone()).await?;
+        if stored.iter().any(|key| key.kid == kid) {
+            audit::log(&event);
+        }
     }
-    KeyRing::of_stored(&stored, roots, outlives, now)?.ok_or_else(|| {
-        Error::Internal("no signing key may sign yet: the clock stands before the first one was made".into())
-    })
+    Ok(KeyRing::of_stored(&stored, roots, outlives, now)?)
 }
 
 impl Service {
-    /// Takes in the keys that now stand in the store.
-    pub(super) async fn reload_keys(&self) -> Result<(), Error> {
-        if self.settings.access_algorithm == Algorithm::Hs256 {
+    /// Takes in the keys that now stand in the store, where the news or time alone have changed them. What fails is
+    /// tried again at the next news; until then the known keys go on.
+    pub(super) async fn follow_keys(&self) {
+        let heard = self.liveness.key_changes();
+        let overdue = || self.tokens.ring().changes_at.is_some_and(|at| at <= self.now());
+        let mut known = self.keys_known.lock().await;
+        if *known >= heard && !overdue() {
+            return;
+        }
+        match self.reload_keys().await {
+            Ok(()) => *known = heard.max(*known),
+            Err(error) => {
+                tracing::error!(%error, "the signing keys could not be reloaded; the known ones stay in use");
+            }
+        }
+    }
+
+    async fn reload_keys(&self) -> Result<(), Error> {
+        if !self.serves || self.settings.access_algorithm == Algorithm::Hs256 {
             return Ok(());
         }
         let stored = self.store.keys().await?;
-        if let Some(ring) = KeyRing::of_stored(&stored, &self.roots, self.afterlife, self.now())? {
-            self.verifier.replace_keys(ring.verifying.clone());
-            self.tokens.set_ring(ring);
-        }
+        let ring = KeyRing::of_stored(&stored, &self.roots, self.afterlife, self.now())?;
+        self.verifier.replace_keys(ring.verifying.clone());
+        self.tokens.set_ring(ring);
         Ok(())
-    }
-
-    /// The same, where nobody waits for the result: the keys that were known go on.
-    pub(super) async fn reload_keys_or_log(&self) {
-        if let Err(error) = self.reload_keys().await {
-            tracing::error!(%error, "the signing keys could not be reloaded; the known ones stay in use");
-        }
     }
 
     /// The public keys, as `GET /.well-known/jwks.json` publishes them; none with `HS256`.
@@ -109,10 +117,12 @@ impl Service {
         let now = self.now();
         let signs_from = if at_once { now } else { now + PUBLISHED_BEFORE };
         let root = self.roots.first().ok_or(Error::NotFound)?;
+        // A key sealed under a root that the servers don't have would be of no use to them.
+        KeyRing::of_stored(&self.store.keys().await?, &self.roots, self.afterlife, now)?;
         let key = keys::make(self.settings.access_algorithm, root, &*self.random, now, signs_from)?;
         let event = made(&key, now);
+        self.store.add_key(key.clone(), event.clone()).await?;
         audit::log(&event);
-        self.store.add_key(key.clone(), event).await?;
         self.catch_up().await;
         Ok(key)
     }
@@ -145,8 +155,8 @@ impl Service {
                 detail: Map::from_iter([("kids".to_owned(), Value::from(kids.clone()))]),
                 ..AuditEvent::new(EventKind::KeysRemoved, self.now())
             };
+            self.store.remove_keys(kids.clone(), event.clone()).await?;
             audit::log(&event);
-            self.store.remove_keys(kids.clone(), event).await?;
             self.catch_up().await;
         }
         Ok(kids)
@@ -162,8 +172,8 @@ impl Service {
                 detail: Map::from_iter([("keys".to_owned(), Value::from(count))]),
                 ..AuditEvent::new(EventKind::KeysResealed, self.now())
             };
+            self.store.reseal_keys(sealed, event.clone()).await?;
             audit::log(&event);
-            self.store.reseal_keys(sealed, event).await?;
         }
         Ok(count)
     }

@@ -1,5 +1,6 @@
 //! The three tokens of a session, made and read.
 
+use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use aws_lc_rs::rand::SecureRandom;
@@ -30,8 +31,7 @@ pub struct Tokens {
     csrf: Vec<CsrfKey>,
 }
 
-/// What a client gets at a login or a refresh.
-#[derive(Debug)]
+/// What a client gets at a login or a refresh. `Debug` shows no token.
 pub struct SignedIn {
     /// The access token.
     pub access_token: String,
@@ -55,6 +55,9 @@ pub enum IssueError {
     /// The cryptographic library failed.
     #[error(transparent)]
     Crypto(#[from] CryptoFailure),
+    /// No key signs: this is a tool beside a server, or the clock stands before the first key was made.
+    #[error("no signing key is active")]
+    NoKey,
     /// The access token could not be signed.
     #[error(transparent)]
     Signing(#[from] SigningError),
@@ -140,7 +143,7 @@ impl Tokens {
             csh,
         };
         Ok(SignedIn {
-            access_token: self.ring().signing.sign_access(&access)?,
+            access_token: self.ring().signing.as_ref().ok_or(IssueError::NoKey)?.sign_access(&access)?,
             expires_in: seconds_until(expires_at, now),
             refresh_token: self.refresh_signer.sign(&refresh),
             cookie_life: self.cookie_life(&session, now),
@@ -171,6 +174,15 @@ impl Tokens {
             }
         }
         claims
+    }
+}
+
+impl fmt::Debug for SignedIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignedIn")
+            .field("session", &self.session)
+            .field("user", &self.user)
+            .finish_non_exhaustive()
     }
 }
 

@@ -463,7 +463,7 @@ async fn an_answer_within_the_grace_to_another_network_and_user_agent_is_audited
     }
     let rows = world.audited(EventKind::GraceElsewhere).await;
     assert_eq!(rows.len(), 1, "one row, however often");
-    assert_eq!(rows[0].count, 3);
+    assert_eq!(rows[0].event.count, 3);
     assert_eq!(rows[0].event.ip, Some("198.51.100.66".parse().unwrap()));
     assert_eq!(rows[0].event.detail["user_agent"], "Other/2");
 }

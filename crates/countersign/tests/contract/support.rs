@@ -91,7 +91,7 @@ impl World {
         let countersign = open(&directory, &clock, change).await.unwrap();
         let alice = add_user(&countersign, ALICE, ALICE_PASSWORD).await;
         let bob = add_user(&countersign, BOB, BOB_PASSWORD).await;
-        let router = countersign.router();
+        let router = countersign.whole();
         Self { clock, countersign, alice, bob, router, directory }
     }
 
@@ -255,7 +255,7 @@ impl Stopped {
     ) -> Result<World, BuildError> {
         let Self { clock, alice, bob, directory } = self;
         let countersign = open(&directory, &clock, change).await?;
-        let router = countersign.router();
+        let router = countersign.whole();
         Ok(World { clock, countersign, alice, bob, router, directory })
     }
 

@@ -63,7 +63,6 @@ fn refusals_exit_1_and_say_why() {
         (&[], &["sessions", "end", "--user", "ben"], "there is no user ben"),
         (&[], &["sessions", "end", "01890000-0000-7000-8000-000000000000"], "there is no session 01890000-"),
         (&[], &["keys", "prune", "--kid", "none"], "there is no key none"),
-        (&[], &["keys", "prune", "--kid", "-one"], "there is no key -one"),
     ] {
         let answer = scene.run_in(environment, arguments);
         assert_eq!((answer.code, &*answer.stdout), (1, ""), "{arguments:?}: {answer:?}");
@@ -158,14 +157,19 @@ fn keys_are_rotated_beside_a_server_and_nobody_is_logged_out() {
 #[test]
 fn a_root_secret_is_changed_without_losing_the_keys() {
     let scene = with_ana();
+    // The server makes the first key.
+    drop(scene.serve(&["serve"]));
     let old = std::fs::read_to_string(scene.path("countersign-data/root_secret")).unwrap();
     let new = "bmV3IHJvb3Qgc2VjcmV0IG5ldyByb290IHNlY3JldCBuZXc=";
     let both = [("COUNTERSIGN_ROOT_SECRET", new), ("COUNTERSIGN_ROOT_SECRET_FALLBACKS", old.trim())];
-    assert_eq!(scene.run_in(&both[..1], &["keys", "list"]).code, 2);
+    for lost in [&["serve"][..], &["keys", "rewrap"], &["keys", "rotate"]] {
+        let answer = scene.run_in(&both[..1], lost);
+        assert!(answer.code == 2 && answer.stderr.contains("root_secret"), "{answer:?}");
+    }
     let answer = scene.run_in(&both, &["keys", "rewrap"]);
     assert!(answer.code == 0 && answer.stdout.starts_with("1 stored key"), "{answer:?}");
-    let answer = scene.run_in(&both[..1], &["keys", "list"]);
-    assert!(answer.code == 0 && answer.stdout.contains("active"), "{answer:?}");
+    let answer = scene.run_in(&both[..1], &["keys", "rotate"]);
+    assert_eq!(answer.code, 0, "{answer:?}");
     assert!(!answer.all().contains(new));
 }
 
@@ -180,24 +184,10 @@ fn migrate_says_that_the_database_is_up_to_date() {
 
 #[test]
 fn the_log_of_a_tool_is_quiet_unless_more_is_asked_for() {
-    let scene = with_ana();
+    let scene = Scene::new();
     assert_eq!(scene.run(&["keys", "list"]).stderr, "");
     let answer = scene.run(&["keys", "rotate", "--log-level", "info"]);
     assert!(answer.stderr.contains("key_created"), "{answer:?}");
-}
-
-#[test]
-fn a_tool_in_the_wrong_folder_makes_nothing_there() {
-    let scene = Scene::new();
-    for arguments in [&["keys", "list"][..], &["sessions", "list", "ana"], &["changepassword", "ana"]] {
-        let answer = scene.run_in(GIVEN, arguments);
-        assert_eq!((answer.code, &*answer.stdout), (2, ""), "{answer:?}");
-        assert!(
-            answer.stderr.contains("there is no database") && answer.stderr.contains("--data-dir"),
-            "{answer:?}"
-        );
-    }
-    assert!(!scene.path("countersign-data").exists());
 }
 
 #[test]

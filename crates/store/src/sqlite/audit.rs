@@ -28,9 +28,10 @@ impl Sqlite {
 
 /// Appends an event to the transaction that it tells of.
 pub(super) fn append(db: &Connection, event: &AuditEvent) -> Result<()> {
-    let insert = "INSERT INTO audit (at, kind, actor_id, user_id, session_id, ip, detail, bucket)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-        ON CONFLICT (bucket) WHERE bucket IS NOT NULL DO UPDATE SET count = count + 1, at = excluded.at";
+    let insert = "INSERT INTO audit (at, kind, actor_id, user_id, session_id, ip, detail, bucket, count)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        ON CONFLICT (bucket) WHERE bucket IS NOT NULL
+        DO UPDATE SET count = count + excluded.count, at = excluded.at";
     let params = (
         event.at.millis(),
         event.kind.as_str(),
@@ -40,6 +41,7 @@ pub(super) fn append(db: &Connection, event: &AuditEvent) -> Result<()> {
         event.ip.map(|ip| ip.to_string()),
         sql::json(&event.detail)?,
         event.bucket.as_deref(),
+        i64::try_from(event.count).unwrap_or(i64::MAX),
     );
     sql::run(db, insert, params)?;
     Ok(())
@@ -56,7 +58,7 @@ fn row(row: &Row<'_>) -> Result<AuditRow> {
         ip: sql::optional_ip(row, 6)?,
         detail: sql::object(row, 7)?,
         bucket: row.get(8)?,
+        count: row.get::<_, i64>(9)?.unsigned_abs(),
     };
-    let count: i64 = row.get(9)?;
-    Ok(AuditRow { seq: row.get(0)?, event, count: count.unsigned_abs() })
+    Ok(AuditRow { seq: row.get(0)?, event })
 }

@@ -12,10 +12,11 @@ impl Sqlite {
         self.read(all).await
     }
 
-    pub(crate) async fn add_first_key(&self, key: StoredKey, event: AuditEvent) -> Result<Vec<StoredKey>> {
+    pub(crate) async fn ensure_key(&self, key: StoredKey, event: AuditEvent) -> Result<Vec<StoredKey>> {
         self.write(move |db| {
             let keys = all(db)?;
-            if keys.iter().any(|other| other.algorithm == key.algorithm) {
+            let last = keys.iter().max_by_key(|other| other.signs_from);
+            if last.is_some_and(|last| last.algorithm == key.algorithm) {
                 return Ok(keys);
             }
             add(db, &key)?;

@@ -46,14 +46,14 @@ async fn a_kid_is_used_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_nodes_that_start_at_once_one_adds_the_first_key_and_all_get_it() {
+async fn of_many_nodes_that_start_at_once_one_adds_the_key_of_a_new_algorithm_and_all_get_it() {
     for store in stores() {
         let other = signing_key("other", "ES256", 0);
         add(&store, &other).await;
         let nodes = (0..10).map(|n| {
             let (store, key) = (store.handle(), signing_key(&format!("node {n}"), "EdDSA", 1));
             let event = event(EventKind::KeyCreated, at(1));
-            tokio::spawn(async move { store.add_first_key(key, event).await.unwrap() })
+            tokio::spawn(async move { store.ensure_key(key, event).await.unwrap() })
         });
         let mut seen = BTreeSet::new();
         for node in nodes.collect::<Vec<_>>() {
@@ -64,6 +64,21 @@ async fn of_many_nodes_that_start_at_once_one_adds_the_first_key_and_all_get_it(
         let keys = store.keys().await.unwrap();
         assert_eq!((keys.len(), &keys[0]), (2, &other));
         assert_eq!(store.audited(EventKind::KeyCreated).await.len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_ensured_by_what_the_last_one_is_so_that_an_algorithm_can_come_back() {
+    for store in stores() {
+        let [old, other, back] =
+            [signing_key("a", "EdDSA", 1), signing_key("b", "ES256", 2), signing_key("c", "EdDSA", 3)];
+        for key in [&old, &other, &back] {
+            let made = store.ensure_key(key.clone(), event(EventKind::KeyCreated, at(1))).await.unwrap();
+            assert_eq!(made.last(), Some(key));
+        }
+        let again = signing_key("d", "EdDSA", 4);
+        let kept = store.ensure_key(again, event(EventKind::KeyCreated, at(1))).await.unwrap();
+        assert_eq!(kept, [old, other, back]);
     }
 }
 

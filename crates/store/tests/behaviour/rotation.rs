@@ -218,7 +218,7 @@ async fn an_answer_to_someone_elsewhere_is_audited_in_one_row() {
             assert_answered(store.rotate(rotate, at(102)).await, answer, &session);
         }
         let [row] = &store.audited(EventKind::GraceElsewhere).await[..] else { panic!("not one row") };
-        assert_eq!((row.count, row.event.at), (3, at(102)));
+        assert_eq!((row.event.count, row.event.at), (3, at(102)));
         assert_eq!((row.event.session, row.event.ip), (Some(session.id), stranger().ip));
     }
 }

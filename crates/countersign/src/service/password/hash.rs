@@ -14,6 +14,7 @@ use super::function::{Function, Memory, Unfit};
 
 /// The plain text of a password, exactly as it was received: at most 1024 characters, wiped when dropped, hidden from
 /// `Debug`.
+#[derive(Clone)]
 pub struct Password(Zeroizing<String>);
 
 /// A text is longer than any password may be.
