@@ -53,7 +53,7 @@ pub(crate) async fn run(demo: Demo, random: &dyn SecureRandom) -> Result<(), Fai
     say(&banner(&demo, &urls, &folder, [&user, &admin]));
     let page_router = page::router(urls.api.as_str(), "demo");
     let page = tokio::spawn(http::serve::serve(page, page_router, stop.clone().told()));
-    let router = countersign.router();
+    let router = countersign.whole();
     countersign.serve(api, router, stop.told()).await?;
     // It was told to stop too; how it ended doesn't matter any more.
     let _ = page.await;
