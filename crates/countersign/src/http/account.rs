@@ -6,7 +6,6 @@ use axum::response::{IntoResponse, Response};
 use countersign_verify::Authenticated;
 use http::StatusCode;
 use schemars::JsonSchema;
-use serde::Serialize;
 
 use super::App;
 use super::answers::{self, NO_STORE};
@@ -18,8 +17,7 @@ use crate::service::password::Password;
 use crate::service::{Error, FieldErrors};
 
 /// What of the profile is to be changed; what is left out stays.
-#[derive(Serialize, JsonSchema)]
-#[allow(dead_code, reason = "it documents the body; `profile_patch` reads it")]
+#[derive(JsonSchema)]
 pub(crate) struct ProfileChange {
     /// A new e-mail address; needs `password` beside it.
     email: Option<String>,
@@ -32,13 +30,32 @@ pub(crate) struct ProfileChange {
 }
 
 /// What a change of password takes.
-#[derive(Serialize, JsonSchema)]
-#[allow(dead_code, reason = "it documents the body; `change_password` reads it")]
+#[derive(JsonSchema)]
 pub(crate) struct PasswordChange {
     /// The current password.
     old_password: String,
     /// The new one: 15 to 1024 characters by default, not a known common one, not like the user's own attributes.
     new_password: String,
+}
+
+impl ProfileChange {
+    pub(crate) fn read(body: &mut JsonBody) -> Result<Self, Refusal> {
+        Ok(Self {
+            email: body.string("email")?,
+            first_name: body.string("first_name")?,
+            last_name: body.string("last_name")?,
+            password: body.string("password")?,
+        })
+    }
+}
+
+impl PasswordChange {
+    pub(crate) fn read(body: &mut JsonBody) -> Result<Self, Refusal> {
+        Ok(Self {
+            old_password: required(body, "old_password")?,
+            new_password: required(body, "new_password")?,
+        })
+    }
 }
 
 pub(crate) async fn profile(State(app): State<App>, claims: Authenticated) -> Result<Response, Refusal> {
@@ -61,11 +78,11 @@ pub(crate) async fn change_password(
     ClientOf(client): ClientOf,
     mut body: JsonBody,
 ) -> Result<Response, Refusal> {
-    let old = required(&mut body, "old_password")?;
-    let new = required(&mut body, "new_password")?;
+    let PasswordChange { old_password, new_password } = PasswordChange::read(&mut body)?;
     // A password that is too long is none that anyone has, and none that anyone may choose.
-    let new = Password::new(new).map_err(|too_long| Error::InvalidPassword(vec![too_long.to_string()]))?;
-    let old = Password::new(old).map_err(|_| Error::WrongPassword)?;
+    let new =
+        Password::new(new_password).map_err(|too_long| Error::InvalidPassword(vec![too_long.to_string()]))?;
+    let old = Password::new(old_password).map_err(|_| Error::WrongPassword)?;
     let signed_in = app.service.change_password(&claims, old, new, &client).await?;
     Ok(answers::signed_in(signed_in, &app.cookies))
 }
@@ -107,15 +124,9 @@ fn required(body: &mut JsonBody, field: &'static str) -> Result<String, Refusal>
 
 /// Reads a change of profile. A member that isn't the user's to change is an error, never silently left out.
 fn profile_patch(mut body: JsonBody) -> Result<ProfilePatch, Refusal> {
-    let patch = ProfilePatch {
-        email: body.string("email")?,
-        first_name: body.string("first_name")?,
-        last_name: body.string("last_name")?,
-        password: match body.string("password")? {
-            Some(password) => Some(Password::new(password).map_err(|_| Error::WrongPassword)?),
-            None => None,
-        },
-    };
+    let ProfileChange { email, first_name, last_name, password } = ProfileChange::read(&mut body)?;
+    let password = password.map(Password::new).transpose().map_err(|_| Error::WrongPassword)?;
+    let patch = ProfilePatch { email, first_name, last_name, password };
     let sentence = |field: &str| match field {
         "id" | "username" | "is_active" | "is_staff" | "is_superuser" => "This field is read-only.",
         _ => "There is no such field.",

@@ -23,14 +23,17 @@ pub(crate) struct Tokens {
     /// The access token, a JWT: keep it in memory, and send it as `Authorization: Bearer …`.
     access_token: String,
     /// Always `Bearer`.
+    #[schemars(extend("const" = "Bearer"))]
     token_type: &'static str,
     /// How many seconds the access token lives from now.
     expires_in: u32,
     /// The CSRF token: send it in the `X-CSRFTOKEN` header with every unsafe request. Not with body delivery.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     csrf_token: Option<String>,
     /// The refresh token, with body delivery only: keep it in the platform's secure storage.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     refresh_token: Option<String>,
     /// The user.
     user: UserBody,

@@ -12,9 +12,11 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequest, Request};
 use countersign_core::json::{JsonError, Limits, parse_object};
 use countersign_verify::Problem;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, header};
 use serde_json::{Map, Value};
 use zeroize::Zeroize;
+
+use super::code::Code;
 
 /// The largest body that is read even where no layer set a smaller limit, in bytes: the most that `max_body` takes.
 const BACKSTOP: usize = 16 * 1024 * 1024;
@@ -113,12 +115,12 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 fn unsupported_media_type() -> Problem {
     let detail = "Send the body as JSON, with the header Content-Type: application/json.";
-    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
+    Code::UnsupportedMediaType.problem(detail)
 }
 
 /// `400 malformed_body`.
 pub(crate) fn malformed_body(detail: impl Into<std::borrow::Cow<'static, str>>) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "malformed_body", detail)
+    Code::MalformedBody.problem(detail)
 }
 
 fn sentence(error: JsonError) -> &'static str {
@@ -152,6 +154,7 @@ impl fmt::Debug for JsonBody {
 
 #[cfg(test)]
 mod tests {
+    use http::StatusCode;
     use proptest::prelude::*;
 
     use super::*;

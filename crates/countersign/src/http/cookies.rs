@@ -10,8 +10,9 @@
 use axum::response::{IntoResponse, Response};
 use countersign_core::Seconds;
 use countersign_verify::Problem;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, header};
 
+use super::code::Code;
 use crate::REFRESH_COOKIE;
 use crate::settings::{CookiePrefix, Settings};
 
@@ -151,9 +152,8 @@ fn value_of<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 
 impl From<TooLarge> for Problem {
     fn from(_: TooLarge) -> Self {
-        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
         let detail = "The cookies of this request are too large: clear this site's cookies and log in again.";
-        Self::new(status, "headers_too_large", detail)
+        Code::HeadersTooLarge.problem(detail)
     }
 }
 
@@ -165,6 +165,8 @@ impl IntoResponse for TooLarge {
 
 #[cfg(test)]
 mod tests {
+    use http::StatusCode;
+
     use super::*;
     use crate::http::testing::settings_at;
     use crate::settings::SameSite;

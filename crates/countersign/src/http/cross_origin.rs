@@ -27,6 +27,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::code::Code;
 use crate::settings::Settings;
 
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
@@ -119,7 +120,11 @@ impl Rules {
         }
         let origin = sent(headers, &ORIGIN);
         let fetch_site = sent(headers, &SEC_FETCH_SITE);
-        let verdict = self.policy.judge(CrossSite { guarded: is_guarded(request), origin, fetch_site });
+        let verdict = self.policy.judge(CrossSite {
+            guarded: is_guarded(request.method(), request.uri().path()),
+            origin,
+            fetch_site,
+        });
         verdict.err().map(|_| origin_not_allowed(origin).into_response())
     }
 
@@ -163,10 +168,9 @@ fn is_preflight<B>(request: &Request<B>) -> bool {
 }
 
 /// Whether a request is judged. `HEAD` goes with its `GET`, and a route under a prefix with the route.
-fn is_guarded<B>(request: &Request<B>) -> bool {
-    let asks_for_csrf_token = || request.uri().path().trim_end_matches('/').ends_with(CSRF_ROUTE);
-    match *request.method() {
-        Method::GET | Method::HEAD => asks_for_csrf_token(),
+pub(super) fn is_guarded(method: &Method, path: &str) -> bool {
+    match *method {
+        Method::GET | Method::HEAD => path.trim_end_matches('/').ends_with(CSRF_ROUTE),
         ref method => is_unsafe(method),
     }
 }
@@ -182,7 +186,7 @@ fn origin_not_allowed(origin: Sent<'_>) -> Problem {
                          a server takes the origins that are listed in allowed_origins."
             .to_owned(),
     };
-    Problem::new(StatusCode::FORBIDDEN, "origin_not_allowed", detail)
+    Code::OriginNotAllowed.problem(detail)
 }
 
 /// An origin as it may stand in a sentence: short, and without anything that isn't a plain character.

@@ -25,6 +25,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::body::malformed_body;
+use super::code::Code;
 use crate::settings::Settings;
 
 /// How many headers a request may have, and how long names and values may be together, in bytes.
@@ -164,27 +165,27 @@ fn expects_continue(headers: &HeaderMap) -> bool {
 
 fn headers_too_large() -> Problem {
     let detail = "The headers of this request are too many, or too large.";
-    Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", detail)
+    Code::HeadersTooLarge.problem(detail)
 }
 
 fn malformed_host() -> Problem {
     let detail = "The Host header is missing its one host, or names another than the request's target.";
-    Problem::new(StatusCode::BAD_REQUEST, "malformed_request", detail)
+    Code::MalformedRequest.problem(detail)
 }
 
 fn body_too_large(max: usize) -> Problem {
     let detail = format!("The body is larger than the {max} bytes that are taken (max_body).");
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
+    Code::BodyTooLarge.problem(detail)
 }
 
 fn request_timeout() -> Problem {
     let detail = "The body did not come in time.";
-    Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", detail)
+    Code::RequestTimeout.problem(detail)
 }
 
 fn unavailable() -> Problem {
     let detail = "The answer took too long; try again shortly.";
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).with_retry_after(Seconds(1))
+    Code::Unavailable.problem(detail).with_retry_after(Seconds(1))
 }
 
 impl Refused {

@@ -7,12 +7,15 @@ mod account;
 mod answers;
 pub mod body;
 pub mod client;
+pub(crate) mod code;
 pub mod cookies;
 pub mod cross_origin;
+mod docs;
 pub mod envelope;
 pub(crate) mod error;
 mod layer;
 pub mod limits;
+mod openapi;
 mod operations;
 mod patience;
 pub(crate) mod routes;
@@ -31,6 +34,7 @@ use axum::routing::get;
 use self::client::TrustedProxies;
 use self::cookies::Cookies;
 use self::cross_origin::CrossOrigin;
+use self::docs::Docs;
 use self::envelope::{Answered, Envelope};
 use self::limits::RequestLimits;
 use crate::service::Service;
@@ -43,6 +47,7 @@ pub(crate) struct App {
     pub(crate) service: Arc<Service>,
     pub(crate) cookies: Arc<Cookies>,
     pub(crate) cross_origin: CrossOrigin,
+    docs: Arc<Docs>,
     proxies: TrustedProxies,
     envelope: Envelope,
 }
@@ -50,8 +55,10 @@ pub(crate) struct App {
 impl App {
     pub(crate) fn new(service: Arc<Service>) -> Self {
         let settings = service.settings();
+        let cookies = Arc::new(Cookies::new(settings));
         Self {
-            cookies: Arc::new(Cookies::new(settings)),
+            docs: Arc::new(Docs::new(openapi::document(settings, &cookies))),
+            cookies,
             cross_origin: CrossOrigin::new(settings),
             proxies: TrustedProxies::new(settings),
             envelope: envelope(&service),

@@ -1,22 +1,25 @@
-//! The routes: one table. Each row says method, path, who may call, and what answers.
+//! The routes: one table. Each row says method, path, who may call, what answers, and its documentation.
 //!
 //! A route is private unless its row says [`Access::Public`]; a test names every public one.
 
 use axum::Router;
 use axum::routing::{MethodRouter, delete, get, patch, post};
 use countersign_verify::{AuthLayer, Problem};
-use http::{Method, StatusCode};
+use http::Method;
 
 use super::App;
-use super::{account, operations, session};
+use super::code::Code;
+use super::openapi::doc::Doc;
+use super::openapi::rows as doc;
+use super::{account, docs, operations, session};
 
 /// A row of the table.
 pub(crate) struct Route {
-    #[allow(dead_code, reason = "the test of public routes reads it")]
     pub(crate) method: Method,
     pub(crate) path: &'static str,
     pub(crate) access: Access,
     handler: fn() -> MethodRouter<App>,
+    pub(crate) doc: &'static Doc,
 }
 
 /// Who may call a route.
@@ -33,19 +36,20 @@ use Access::{Private, Public};
 /// Every route of the contract.
 #[rustfmt::skip]
 pub(crate) static ROUTES: &[Route] = &[
-    row(Method::POST,   "/accounts/login",         Public,  || post(session::login)),
-    row(Method::POST,   "/accounts/refresh_token", Public,  || post(session::refresh)),
-    row(Method::POST,   "/accounts/logout",        Public,  || post(session::logout)),
-    row(Method::GET,    "/accounts/csrf",          Public,  || get(session::csrf)),
-    row(Method::GET,    "/accounts/profile",       Private, || get(account::profile)),
-    row(Method::PATCH,  "/accounts/profile",       Private, || patch(account::update_profile)),
-    row(Method::POST,   "/accounts/password",      Private, || post(account::change_password)),
-    row(Method::GET,    "/accounts/sessions",      Private, || get(account::sessions)),
-    row(Method::DELETE, "/accounts/sessions",      Private, || delete(account::end_sessions)),
-    row(Method::DELETE, "/accounts/sessions/{id}", Private, || delete(account::end_session)),
-    row(Method::GET,    "/.well-known/jwks.json",  Public,  || get(operations::jwks)),
-    row(Method::GET,    "/healthz",                Public,  || get(operations::healthz)),
-    row(Method::GET,    "/readyz",                 Public,  || get(operations::readyz)),
+    row(Method::POST,   "/accounts/login",         Public,  || post(session::login),           &doc::LOGIN),
+    row(Method::POST,   "/accounts/refresh_token", Public,  || post(session::refresh),         &doc::REFRESH),
+    row(Method::POST,   "/accounts/logout",        Public,  || post(session::logout),          &doc::LOGOUT),
+    row(Method::GET,    "/accounts/csrf",          Public,  || get(session::csrf),             &doc::CSRF),
+    row(Method::GET,    "/accounts/profile",       Private, || get(account::profile),          &doc::PROFILE),
+    row(Method::PATCH,  "/accounts/profile",       Private, || patch(account::update_profile), &doc::UPDATE_PROFILE),
+    row(Method::POST,   "/accounts/password",      Private, || post(account::change_password), &doc::CHANGE_PASSWORD),
+    row(Method::GET,    "/accounts/sessions",      Private, || get(account::sessions),         &doc::SESSIONS),
+    row(Method::DELETE, "/accounts/sessions",      Private, || delete(account::end_sessions),  &doc::END_SESSIONS),
+    row(Method::DELETE, "/accounts/sessions/{id}", Private, || delete(account::end_session),   &doc::END_SESSION),
+    row(Method::GET,    "/.well-known/jwks.json",  Public,  || get(operations::jwks),          &doc::JWKS),
+    row(Method::GET,    "/healthz",                Public,  || get(operations::healthz),       &doc::HEALTHZ),
+    row(Method::GET,    "/readyz",                 Public,  || get(operations::readyz),        &doc::READYZ),
+    row(Method::GET,    "/openapi.json",           Public,  || get(docs::openapi),             &doc::OPENAPI),
 ];
 
 const fn row(
@@ -53,8 +57,9 @@ const fn row(
     path: &'static str,
     access: Access,
     handler: fn() -> MethodRouter<App>,
+    doc: &'static Doc,
 ) -> Route {
-    Route { method, path, access, handler }
+    Route { method, path, access, handler, doc }
 }
 
 /// The table as a router. Each path works with and without a slash at its end; a known path with another method is
@@ -74,11 +79,11 @@ pub(crate) fn router(app: &App) -> Router<App> {
 
 async fn method_not_allowed() -> Problem {
     let detail = "This path takes other methods; the Allow header names them.";
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+    Code::MethodNotAllowed.problem(detail)
 }
 
 pub(crate) async fn not_found() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "not_found", "There is nothing at this path; see GET /openapi.json.")
+    Code::NotFound.problem("There is nothing at this path; see GET /openapi.json.")
 }
 
 #[cfg(test)]
@@ -103,6 +108,7 @@ mod tests {
                 "GET /.well-known/jwks.json",
                 "GET /healthz",
                 "GET /readyz",
+                "GET /openapi.json",
             ]
         );
     }

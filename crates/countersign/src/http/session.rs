@@ -6,12 +6,12 @@ use countersign_core::session::Delivery;
 use countersign_verify::{Denied, Problem, csrf_header};
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use schemars::JsonSchema;
-use serde::Serialize;
 
 use super::App;
 use super::answers::{self, NO_STORE};
 use super::body::{JsonBody, OptionalJsonBody};
 use super::client::ClientOf;
+use super::code::Code;
 use super::error::Refusal;
 use crate::service::Error;
 use crate::service::login::Attempt;
@@ -22,25 +22,42 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// What a login takes.
-#[derive(Serialize, JsonSchema)]
-#[allow(dead_code, reason = "it documents the body; `attempt` reads it")]
+#[derive(JsonSchema)]
 pub(crate) struct Login {
     /// The user name or, with `login_with_email`, the e-mail address.
     username: String,
     /// The password, exactly as it was chosen.
     password: String,
-    /// Whether the cookies may outlive the browser's window. Default true.
+    /// Whether the cookies may outlive the browser's window. If not, they end with it, and after 12 hours at most.
+    #[schemars(extend("default" = true))]
     remember: Option<bool>,
-    /// `cookie` (default) for browsers, `body` for clients with a secure storage of their own.
+    /// `cookie` for browsers, `body` for clients with a secure storage of their own.
+    #[schemars(extend("enum" = ["cookie", "body"], "default" = "cookie"))]
     token_delivery: Option<String>,
 }
 
 /// What a refresh and a logout take, with body delivery only.
-#[derive(Serialize, JsonSchema)]
-#[allow(dead_code, reason = "it documents the body; `presented` reads it")]
+#[derive(JsonSchema)]
 pub(crate) struct RefreshToken {
     /// The refresh token.
     refresh_token: Option<String>,
+}
+
+impl Login {
+    pub(crate) fn read(body: &mut JsonBody) -> Result<Self, Refusal> {
+        Ok(Self {
+            username: body.string("username")?.unwrap_or_default(),
+            password: body.string("password")?.unwrap_or_default(),
+            remember: body.boolean("remember")?,
+            token_delivery: body.string("token_delivery")?,
+        })
+    }
+}
+
+impl RefreshToken {
+    pub(crate) fn read(body: &mut JsonBody) -> Result<Self, Refusal> {
+        Ok(Self { refresh_token: body.string("refresh_token")? })
+    }
 }
 
 pub(crate) async fn login(
@@ -61,8 +78,8 @@ pub(crate) async fn refresh(
     headers: HeaderMap,
     OptionalJsonBody(mut body): OptionalJsonBody,
 ) -> Result<Response, Refusal> {
-    let token = body.string("refresh_token")?;
-    let presented = presented(&app, &headers, token.as_deref())?;
+    let body = RefreshToken::read(&mut body)?;
+    let presented = presented(&app, &headers, body.refresh_token.as_deref())?;
     let key = idempotency_key(&headers)?;
     let signed_in = app.service.refresh(&presented, csrf_header(&headers), key, &client).await?;
     Ok(answers::signed_in(signed_in, &app.cookies))
@@ -75,8 +92,8 @@ pub(crate) async fn logout(
     headers: HeaderMap,
     OptionalJsonBody(mut body): OptionalJsonBody,
 ) -> Result<Response, Refusal> {
-    let token = body.string("refresh_token")?;
-    let presented = presented(&app, &headers, token.as_deref())?;
+    let body = RefreshToken::read(&mut body)?;
+    let presented = presented(&app, &headers, body.refresh_token.as_deref())?;
     // An access token that is no good names no session; it is no reason to keep anyone signed in.
     let access = match app.service.verifier().authenticate(&headers, &method).await {
         Ok(claims) => Some(claims),
@@ -100,10 +117,8 @@ pub(crate) async fn csrf(State(app): State<App>, headers: HeaderMap) -> Result<R
 
 /// Reads a login.
 fn attempt(app: &App, headers: &HeaderMap, body: &mut JsonBody) -> Result<Attempt, Refusal> {
-    let username = body.string("username")?.unwrap_or_default();
-    let password = body.string("password")?.unwrap_or_default();
-    let remember = body.boolean("remember")?.unwrap_or(true);
-    let delivery = match body.string("token_delivery")? {
+    let Login { username, password, remember, token_delivery } = Login::read(body)?;
+    let delivery = match token_delivery {
         None => Delivery::Cookie,
         Some(name) => Delivery::parse(&name)
             .ok_or_else(|| body.malformed("token_delivery", "Write \"cookie\" or \"body\"."))?,
@@ -111,7 +126,7 @@ fn attempt(app: &App, headers: &HeaderMap, body: &mut JsonBody) -> Result<Attemp
     if delivery == Delivery::Body && is_browser(app, headers) {
         let detail = "Body delivery would put the refresh token within reach of the page's scripts; use cookies, or \
                       list a native shell's origin in native_origins.";
-        return Err(Problem::new(StatusCode::FORBIDDEN, "body_delivery_not_for_browsers", detail).into());
+        return Err(Code::BodyDeliveryNotForBrowsers.problem(detail).into());
     }
     if username.is_empty() || password.is_empty() {
         return Err(Error::MissingCredentials.into());
@@ -119,7 +134,7 @@ fn attempt(app: &App, headers: &HeaderMap, body: &mut JsonBody) -> Result<Attemp
     // No stored password is longer than the maximum, so a longer one is wrong; and it is never hashed.
     let password =
         Password::new(password).map_err(|too_long| body.malformed("password", &too_long.to_string()))?;
-    Ok(Attempt { username, password, delivery, remember })
+    Ok(Attempt { username, password, delivery, remember: remember.unwrap_or(true) })
 }
 
 /// Whether a page of a browser asks, other than that of a native shell: browsers say so themselves.
@@ -138,7 +153,7 @@ fn presented<'a>(app: &App, headers: &'a HeaderMap, body: Option<&'a str>) -> Re
         Some(token) if cookies.is_empty() => Ok(Presented::Body(token)),
         Some(_) => {
             let detail = "Send the refresh token in its cookie or in the body, not in both.";
-            Err(Problem::new(StatusCode::BAD_REQUEST, "invalid_request", detail).into())
+            Err(Code::InvalidRequest.problem(detail).into())
         }
     }
 }
@@ -150,5 +165,5 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Refusa
         return Ok(Some(key));
     }
     let detail = "An Idempotency-Key has 22 to 128 printable ASCII characters, made at random.";
-    Err(Problem::new(StatusCode::BAD_REQUEST, "invalid_idempotency_key", detail).into())
+    Err(Code::InvalidIdempotencyKey.problem(detail).into())
 }
