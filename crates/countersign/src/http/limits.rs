@@ -18,7 +18,7 @@ use axum::response::{IntoResponse, Response};
 use countersign_core::Seconds;
 use countersign_verify::Problem;
 use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Version, header};
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout, timeout_at};
 use tower_layer::Layer;
@@ -245,6 +245,7 @@ mod tests {
     use std::io;
 
     use axum::body::to_bytes;
+    use http::StatusCode;
     use http_body::Frame;
     use tower::ServiceExt;
 

@@ -11,6 +11,7 @@
 )]
 
 mod body_delivery;
+mod document;
 mod indistinguishable;
 mod login;
 mod new_session;

@@ -39,6 +39,8 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tower::ServiceExt;
 
+use crate::document::assert_documented;
+
 /// The page's origin that every world allows.
 pub const PAGE: &str = "http://localhost:3000";
 /// An origin that no world allows.
@@ -569,11 +571,15 @@ impl<'a, 'w> Call<'a, 'w> {
     }
 }
 
+/// What the router answers, and `openapi.json` knows.
 async fn answer(router: Router, request: Request<Body>) -> Answer {
+    let (method, target) = (request.method().clone(), request.uri().to_string());
     let (parts, body) = router.oneshot(request).await.unwrap().into_parts();
     let bytes = body.collect().await.unwrap().to_bytes().to_vec();
     let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-    Answer { status: parts.status, headers: parts.headers, bytes, body }
+    let answer = Answer { status: parts.status, headers: parts.headers, bytes, body };
+    assert_documented(&method, &target, &answer);
+    answer
 }
 
 impl Actor<'_> {
