@@ -9,9 +9,18 @@
 //! - `Ok` of a method that changes something means that the change is on disk: it survives `kill -9` and a power cut.
 //!   Its moment is the event's `at`.
 //! - What can't be done now (the disk is full, the database is away) is [`StoreError::Unavailable`], and nothing has
-//!   changed; the caller refuses, and never lets through what it couldn't check.
+//!   changed; the caller refuses, and never lets through what it couldn't check. One exception can't be helped: where
+//!   the disk stalls in the middle of a commit, nobody knows yet, and the error says so.
 //!
-//! An event of the audit is handed in with the change that it tells of, and stands or falls with it.
+//! An event of the audit is handed in with the change that it tells of, and stands or falls with it: where nothing
+//! was there to change, it isn't written.
+//!
+//! A caller may go away before its answer (a future that is dropped). What was asked for is done all the same, but for
+//! what makes tokens that nobody would get: [`Store::start_session`], [`Store::change_password`] and
+//! [`Store::rotate_session`] are not begun any more.
+
+#[cfg(not(feature = "sqlite"))]
+compile_error!("the store needs an engine: turn on the feature `sqlite`");
 
 mod audit;
 mod key;
@@ -114,12 +123,12 @@ impl Store {
         engine!(self, engine => engine.user_for_login(who, by_email, network).await)
     }
 
-    /// Makes a user.
+    /// Makes a user, at the event's moment. The event is told the new id.
     pub async fn create_user(&self, new: NewUser, event: AuditEvent) -> Result<User, CreateUserError> {
         engine!(self, engine => engine.create_user(new, event).await)
     }
 
-    /// Changes what a user may change of themselves; `None` where there is no such user.
+    /// Changes what a user may change of themselves, and makes it news; `None` where there is no such user.
     pub async fn update_profile(
         &self,
         user: UserId,
@@ -185,8 +194,8 @@ impl Store {
 /// Sessions.
 impl Store {
     /// A login: if the user is still active and `login.checked` is still their hash, the session starts, the older
-    /// ones named end, the password's hash is upgraded, failed guesses are forgotten, and the network is known from
-    /// now on.
+    /// ones named end (whoever they belonged to, each with an event of its own), the password's hash is upgraded,
+    /// failed guesses are forgotten, and the network is known from now on (the newest 50 are).
     pub async fn start_session(
         &self,
         session: Session,
@@ -196,8 +205,10 @@ impl Store {
         engine!(self, engine => engine.start_session(session, login, event).await)
     }
 
-    /// A use of a refresh token, as `countersign_core::session::judge` says, in one atomic step. A theft ends the
-    /// session and is audited here.
+    /// A use of a refresh token, as `countersign_core::session::judge` says, in one atomic step.
+    ///
+    /// Its events are made here: a theft, which ends the session, and an answer without a rotation to a client from
+    /// another network with another user agent. A session whose user is inactive or gone ends too, should it live.
     pub async fn rotate_session(
         &self,
         rotate: Rotate,
@@ -212,12 +223,14 @@ impl Store {
         engine!(self, engine => engine.session(id).await)
     }
 
-    /// A user's live sessions, newest first.
+    /// A user's live sessions, newest first, at most a thousand.
     pub async fn sessions_of(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>, StoreError> {
         engine!(self, engine => engine.sessions_of(user, now).await)
     }
 
-    /// Ends a session, if it lives and belongs to `of` (or to anyone, with `None`).
+    /// Ends a session, if nobody has and it belongs to `of` (or to anyone, with `None`).
+    ///
+    /// One whose time is over is ended too: clocks are set back, and a logout must stand.
     pub async fn end_session(
         &self,
         id: SessionId,
@@ -228,7 +241,7 @@ impl Store {
         engine!(self, engine => engine.end_session(id, of, reason, event).await)
     }
 
-    /// Ends all live sessions of a user but `except`; how many.
+    /// Ends all sessions of a user but `except`; how many of them lived.
     pub async fn end_sessions(
         &self,
         user: UserId,
@@ -246,7 +259,10 @@ impl Store {
     }
 
     /// Removes one small batch of sessions that ended or expired before `sessions_before`, news before
-    /// `news_before` and audit rows before `audit_before`; how many rows went. Zero: nothing is left to do.
+    /// `news_before` and audit rows before `audit_before`; how many rows went. Zero: nothing to do for now.
+    ///
+    /// Sessions whose time just ran out are found on a walk through all of them, ten thousand a call: where there are
+    /// more, it takes several calls to come round.
     ///
     /// Sessions are kept after their end for as long as a token of theirs could still be shown, so that its bearer
     /// can be told why it is refused.
@@ -296,7 +312,8 @@ impl Store {
         engine!(self, engine => engine.remove_keys(kids, event).await)
     }
 
-    /// Replaces the sealed private parts of keys, all or none.
+    /// Replaces the sealed private parts of keys, all or none: where one of them has gone meanwhile, that is
+    /// [`StoreError::Unavailable`].
     pub async fn reseal_keys(
         &self,
         sealed: Vec<(String, Vec<u8>)>,

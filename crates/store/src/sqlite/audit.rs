@@ -1,7 +1,8 @@
 //! The audit.
 
 use countersign_core::UserId;
-use rusqlite::{Connection, Row};
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row, params_from_iter};
 
 use super::Sqlite;
 use super::sql::{self, Result, known};
@@ -14,16 +15,35 @@ impl Sqlite {
 
     pub(crate) async fn audit_rows(&self, filter: AuditFilter) -> Result<Vec<AuditRow>> {
         self.read(move |db| {
-            let query =
-                "SELECT seq, at, kind, actor_id, user_id, session_id, ip, detail, bucket, count FROM audit
-                WHERE ($1 IS NULL OR kind = $1) AND ($2 IS NULL OR user_id = $2) AND ($3 IS NULL OR seq < $3)
-                ORDER BY seq DESC LIMIT $4";
-            let user = filter.user.map(|UserId(id)| id);
-            let params = (filter.kind.map(EventKind::as_str), user, filter.before, filter.limit);
-            sql::all(db, query, params, row)
+            let (query, params) = query(&filter);
+            sql::all(db, &query, params_from_iter(params), row)
         })
         .await
     }
+}
+
+/// Only the conditions that are asked for: with one that may be empty, no index would be used.
+fn query(filter: &AuditFilter) -> (String, Vec<Value>) {
+    let conditions = [
+        ("kind =", filter.kind.map(|kind| Value::from(kind.as_str().to_owned()))),
+        ("user_id =", filter.user.map(|UserId(id)| id.into())),
+        ("seq <", filter.before.map(Value::from)),
+    ];
+    let (mut asked, mut params) = (vec!["TRUE".to_owned()], Vec::new());
+    for (condition, value) in conditions {
+        if let Some(value) = value {
+            params.push(value);
+            asked.push(format!("{condition} ${}", params.len()));
+        }
+    }
+    params.push(filter.limit.into());
+    let query = format!(
+        "SELECT seq, at, kind, actor_id, user_id, session_id, ip, detail, bucket, count FROM audit
+        WHERE {} ORDER BY seq DESC LIMIT ${}",
+        asked.join(" AND "),
+        params.len()
+    );
+    (query, params)
 }
 
 /// Appends an event to the transaction that it tells of.
