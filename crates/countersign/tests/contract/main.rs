@@ -15,6 +15,7 @@ mod document;
 mod indistinguishable;
 mod login;
 mod new_session;
+mod password;
 mod profile;
 mod refresh;
 mod rotation;
