@@ -18,7 +18,11 @@ const WAITING_MAX: usize = 4096;
 
 /// Gathers what is to be written in the background.
 #[derive(Default)]
-pub struct Outbox(Mutex<Waiting>);
+pub struct Outbox {
+    waiting: Mutex<Waiting>,
+    /// Whoever writes holds it: there is one batch at a time, and who has it knows that all before are written.
+    pub(super) writing: tokio::sync::Mutex<()>,
+}
 
 #[derive(Default)]
 struct Waiting {
@@ -62,15 +66,25 @@ impl Outbox {
         add(&mut self.lock().failures, failures);
     }
 
+    /// Forgets an account's failed guesses, right before the store does: written after that, they would count again.
+    pub fn forget_failures(&self, user: UserId) {
+        let mut waiting = self.lock();
+        waiting.failures.remove(&user);
+        waiting.last_batch.remove(&user);
+    }
+
     /// An account's ceiling, as it was read from the store, with the failures that were not there yet.
     pub fn ceiling(&self, user: UserId, stored: CeilingState) -> CeilingState {
         let waiting = self.lock();
-        let unseen = |failures: &&Failures| Some(failures.last_at) > stored.last_failure_at;
-        let missing =
-            [&waiting.failures, &waiting.last_batch].into_iter().filter_map(|batch| batch.get(&user));
-        missing.filter(unseen).fold(stored, |ceiling, failures| CeilingState {
-            failures: ceiling.failures.saturating_add(failures.count),
-            last_failure_at: ceiling.last_failure_at.max(Some(failures.last_at)),
+        let unseen = |batch: &&Failures| Some(batch.last_at) > stored.last_failure_at;
+        let last_batch = waiting.last_batch.get(&user).filter(unseen);
+        last_batch.into_iter().chain(waiting.failures.get(&user)).fold(stored, |ceiling, failures| {
+            let is_old = ceiling.last_failure_at.is_some_and(|at| at < failures.forget_before);
+            let before = if is_old { 0 } else { ceiling.failures };
+            CeilingState {
+                failures: before.saturating_add(failures.count),
+                last_failure_at: ceiling.last_failure_at.max(Some(failures.last_at)),
+            }
         })
     }
 
@@ -101,7 +115,7 @@ impl Outbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

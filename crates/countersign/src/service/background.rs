@@ -88,6 +88,7 @@ impl Service {
 
     /// Writes down failed logins and other events that changed nothing.
     pub async fn write_outbox(&self) {
+        let _writing = self.outbox.writing.lock().await;
         let Batch { events, failures, dropped } = self.outbox.take();
         if dropped > 0 {
             tracing::warn!(dropped, "events of the audit were dropped: too many at once");

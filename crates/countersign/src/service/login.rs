@@ -114,6 +114,7 @@ impl Service {
             ..audit::own(EventKind::Login, found.user.id, client, now)
         };
         let logged = event.clone();
+        self.outbox.forget_failures(found.user.id);
         let start = self.store.start_session(session.clone(), login, event);
         match self.timed("start_session", start).await {
             Ok(StartOutcome::Started { user, ended }) => {

@@ -72,6 +72,7 @@ impl Service {
         self.check_policy(&password, user)?;
         let password = self.hash_password(Client::default().network(), password).await?;
         let event = self.done_to(user.id, EventKind::PasswordSet);
+        self.outbox.forget_failures(user.id);
         let done = self.store.set_password(user.id, password, event.clone()).await?;
         self.told(done, &event).await
     }
@@ -100,6 +101,7 @@ impl Service {
     /// Forgets the failed guesses at a user's password.
     pub async fn unlock_user(&self, user: UserId) -> Result<(), Error> {
         let event = self.done_to(user, EventKind::UserUnlocked);
+        self.outbox.forget_failures(user);
         let done = self.store.unlock(user, event.clone()).await?;
         self.told(done, &event).await
     }
