@@ -11,7 +11,9 @@
 )]
 
 mod body_delivery;
+mod ceiling;
 mod document;
+mod guessing;
 mod indistinguishable;
 mod login;
 mod new_session;
