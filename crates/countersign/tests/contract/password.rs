@@ -60,12 +60,10 @@ async fn a_change_holds_across_a_restart() {
     let world = World::new().await;
     let mut browser = world.alice_in_a_browser().await;
     change(&mut browser, ALICE_PASSWORD, NEW).await.expect(StatusCode::OK);
-    let held = (browser.access.clone(), browser.csrf.clone(), browser.jar.clone());
+    let memory = browser.memory();
 
     let world = world.restart_with(|_| {}).await;
-    let mut browser = world.browser();
-    (browser.access, browser.csrf, browser.jar) = held;
-    browser.get("/accounts/profile").await.expect(StatusCode::OK);
+    world.browser_with(&memory).get("/accounts/profile").await.expect(StatusCode::OK);
     world.browser().login(ALICE, ALICE_PASSWORD).await.refused(401, "invalid_credentials");
     world.browser().login(ALICE, NEW).await.expect(StatusCode::OK);
 }
@@ -295,7 +293,6 @@ async fn a_password_counts_exactly_as_it_was_received() {
         change(&mut browser, old, new).await.expect(StatusCode::OK);
         for (network, near_miss) in near_misses.iter().enumerate() {
             login_at(&world, network, near_miss).await.refused(401, "invalid_credentials");
-            change(&mut browser, near_miss, NEW).await.refused(403, "wrong_password");
         }
         login_at(&world, 0, new).await.expect(StatusCode::OK);
         old = new;
