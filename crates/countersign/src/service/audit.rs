@@ -54,13 +54,6 @@ impl Outbox {
         }
     }
 
-    /// Forgets the failed guesses at an account that are not written yet.
-    pub fn forget(&self, user: UserId) {
-        let mut waiting = self.lock();
-        waiting.failures.remove(&user);
-        waiting.last_batch.remove(&user);
-    }
-
     /// Keeps a failed guess at an account's password.
     pub fn failed(&self, failures: Failures) {
         add(&mut self.lock().failures, failures);

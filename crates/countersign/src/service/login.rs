@@ -188,14 +188,10 @@ impl Service {
     async fn settle(&self, guess: Guess, right: bool, client: &Client) {
         let now = self.now();
         guess.ticket.settle(if right { Outcome::Right } else { Outcome::Wrong }, now);
-        let user = guess.found.as_ref().map(|found| found.user.id);
         if right {
-            // The store has forgotten the failures; those that wait to be written must not come after.
-            if let Some(user) = user {
-                self.outbox.forget(user);
-            }
             return;
         }
+        let user = guess.found.as_ref().map(|found| found.user.id);
         if let Some(user) = user {
             let forget_before = now - CEILING_MEMORY;
             self.outbox.failed(Failures { user, count: 1, last_at: now, forget_before });
