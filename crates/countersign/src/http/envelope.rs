@@ -1,10 +1,8 @@
 //! What every request and every answer have around them: an id, a log line, the headers that each answer carries.
 //!
-//! This is the outermost layer. It also stops a panic: the client gets a `500` that says nothing of it, the log has
-//! the rest under the same id, and the process lives.
+//! This is the outermost layer.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -21,8 +19,6 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use tower_layer::Layer;
 use tower_service::Service;
 use tracing::Instrument;
-
-use super::error::internal_error;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -181,28 +177,6 @@ fn method_name(method: &Method) -> &'static str {
     }
 }
 
-/// A panic was stopped. Its message went to the panic hook; here it is not looked at, for it may hold anything.
-struct Panicked;
-
-fn stop_panic<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
-    // Unwind safety: what the closure holds is dropped and never looked at again.
-    catch_unwind(AssertUnwindSafe(work)).map_err(|_| Panicked)
-}
-
-async fn stop_panics<F: Future>(future: F) -> Result<F::Output, Panicked> {
-    let mut future = pin!(future);
-    std::future::poll_fn(|cx| match stop_panic(|| future.as_mut().poll(cx)) {
-        Ok(poll) => poll.map(Ok),
-        Err(panicked) => Poll::Ready(Err(panicked)),
-    })
-    .await
-}
-
-fn panicked(id: &RequestId) -> Response {
-    tracing::error!(request_id = id.as_str(), "a handler panicked");
-    internal_error().into_response()
-}
-
 impl<S> Layer<S> for Envelope {
     type Service = Enveloped<S>;
 
@@ -213,7 +187,7 @@ impl<S> Layer<S> for Envelope {
 
 impl<S, B> Service<Request<B>> for Enveloped<S>
 where
-    S: Service<Request<B>, Response: IntoResponse, Error: Send, Future: Send + 'static>,
+    S: Service<Request<B>, Response: IntoResponse, Future: Send + 'static>,
 {
     type Response = Response;
     type Error = S::Error;
@@ -238,18 +212,9 @@ where
         request.extensions_mut().insert(id.clone());
         // At the level of errors, so that whatever is logged on the way has the id beside it.
         let span = tracing::error_span!("request", id = id.as_str());
-        let answer = span.in_scope(|| stop_panic(|| self.inner.call(request)));
-        let answer = async move {
-            match answer {
-                Ok(answer) => stop_panics(answer).await,
-                Err(panicked) => Err(panicked),
-            }
-        };
+        let answer = span.in_scope(|| self.inner.call(request)).instrument(span);
         Box::pin(async move {
-            let mut answer = match answer.instrument(span).await {
-                Ok(answer) => answer?.into_response(),
-                Err(Panicked) => panicked(&id),
-            };
+            let mut answer = answer.await?.into_response();
             shared.mark(answer.headers_mut(), id);
             entry.finish(&answer);
             Ok(answer)
@@ -286,14 +251,10 @@ mod tests {
     }
 
     fn router(envelope: Envelope) -> Router {
-        async fn broken() {
-            panic!("hunter2")
-        }
         let id = |axum::Extension(id): axum::Extension<RequestId>| async move { id.as_str().to_owned() };
         Router::new()
             .route("/id", any(id))
             .route("/things/{id}", get(|| async { StatusCode::NO_CONTENT }))
-            .route("/broken", get(broken))
             .route("/slow", get(std::future::pending::<()>))
             .layer(envelope)
     }
@@ -347,7 +308,7 @@ mod tests {
     // attack 72
     #[tokio::test]
     async fn every_answer_carries_the_security_headers() {
-        for path in ["/id", "/nowhere", "/broken"] {
+        for path in ["/id", "/nowhere"] {
             let response = get_with("https://auth.example.com", path).await;
             assert_eq!(header(&response, "x-content-type-options"), Some("nosniff"), "{path}");
             assert_eq!(header(&response, "referrer-policy"), Some("no-referrer"));
@@ -382,33 +343,6 @@ mod tests {
             let expected = (expected.0.to_owned(), expected.1.to_owned(), expected.2);
             assert_eq!(seen, [expected]);
         }
-    }
-
-    // attack 119
-    #[tokio::test]
-    async fn a_panic_is_a_500_that_says_nothing_and_the_next_request_is_answered() {
-        let seen = Seen::default();
-        let router = router(envelope(LOCAL, &seen));
-        let broken = Request::get("/broken").header(X_REQUEST_ID, "r-1").body(Body::empty()).unwrap();
-        let response = router.clone().oneshot(broken).await.unwrap();
-        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
-        assert_eq!(header(&response, "x-request-id"), Some("r-1"));
-        let body = text(response).await;
-        assert!(body.contains("\"internal_error\"") && !body.contains("hunter2"), "{body}");
-        let next = Request::get("/id").body(Body::empty()).unwrap();
-        assert_eq!(router.oneshot(next).await.unwrap().status(), StatusCode::OK);
-        assert_eq!(seen.lock().unwrap()[0].2, 500);
-    }
-
-    // attack 119
-    #[tokio::test]
-    async fn a_panic_before_the_first_poll_is_stopped_too() {
-        let seen = Seen::default();
-        let broken = tower::service_fn(|_: Request<Body>| -> std::future::Ready<Result<Response, ()>> {
-            panic!("hunter2")
-        });
-        let response = envelope(LOCAL, &seen).layer(broken).oneshot(Request::new(Body::empty())).await;
-        assert_eq!(response.unwrap().status(), StatusCode::INTERNAL_SERVER_ERROR);
     }
 
     #[tokio::test]

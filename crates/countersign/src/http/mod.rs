@@ -1,7 +1,7 @@
 //! The use cases over HTTP: routes, cookies, CORS, limits. Each handler extracts, calls `service`, and answers.
 //!
 //! A request passes these layers, in this order: its envelope (id, log, security headers), the origin check and CORS,
-//! the limits, then the route's own: authentication and CSRF for a private one.
+//! what stops a panic, the limits, then the route's own: authentication and CSRF for a private one.
 
 mod account;
 mod answers;
@@ -17,6 +17,7 @@ mod layer;
 pub mod limits;
 mod openapi;
 mod operations;
+mod panics;
 mod patience;
 pub(crate) mod routes;
 pub mod serve;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::FromRef;
+use axum::middleware::from_fn;
 use axum::routing::get;
 
 use self::client::TrustedProxies;
@@ -37,6 +39,7 @@ use self::cross_origin::CrossOrigin;
 use self::docs::Docs;
 use self::envelope::{Answered, Envelope};
 use self::limits::RequestLimits;
+use self::panics::stop_panics;
 use crate::service::Service;
 
 pub use layer::Layer;
@@ -100,5 +103,6 @@ fn layered(router: Router<App>, app: &App) -> Router {
     let limits = RequestLimits::new(app.service.settings());
     let (cross_origin, envelope) = (app.cross_origin.clone(), app.envelope.clone());
     // From the inside out.
-    router.with_state(app.clone()).layer(limits).layer(cross_origin).layer(envelope)
+    let router = router.with_state(app.clone()).layer(limits).layer(from_fn(stop_panics));
+    router.layer(cross_origin).layer(envelope)
 }

@@ -2,8 +2,20 @@
 
 use countersign_core::Secret;
 use countersign_core::origin::PublicUrl;
+use tempfile::TempDir;
 
+use super::App;
+use crate::Countersign;
+use crate::service::password::Password;
+use crate::service::users::UserToCreate;
 use crate::settings::{Database, SecretWithFallbacks, Secrets, Settings};
+
+/// The one allowed origin of [`app`].
+pub(crate) const PAGE: &str = "http://localhost:3000";
+/// The one user of [`app`].
+pub(crate) const USER: &str = "alice";
+/// Their password.
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
 /// The default settings of a server at this public URL. They are valid for https and loopback.
 pub(crate) fn settings_at(public_url: &str) -> Settings {
@@ -11,4 +23,22 @@ pub(crate) fn settings_at(public_url: &str) -> Settings {
     let secrets = Secrets { root: secret(0), refresh_token: secret(64), access: None };
     let database = Database::Sqlite("countersign.db".into());
     Settings::new(PublicUrl::parse(public_url).unwrap(), database, secrets)
+}
+
+/// A server with one user, [`USER`], and nothing that runs beside the requests. The folder is its database's.
+pub(crate) async fn app() -> (App, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let builder = Countersign::builder().data_dir(folder.path().join("data"));
+    let countersign = builder.allowed_origin(PAGE).unwrap().build().await.unwrap();
+    let service = countersign.service().clone();
+    // It takes the background with it.
+    drop(countersign);
+    let user = UserToCreate {
+        username: USER.to_owned(),
+        email: String::new(),
+        password: Password::new(PASSWORD).unwrap(),
+        is_superuser: false,
+    };
+    service.create_user(user).await.unwrap();
+    (App::new(service), folder)
 }

@@ -1,0 +1,103 @@
+//! A handler's panic is stopped here: its client gets a `500` that says nothing of it, the log has it under the
+//! answer's request id, and the process lives.
+//!
+//! This layer lies inside of those that mark every answer (the envelope, the check of origins), so that its `500`
+//! carries what any answer carries, and a page of an allowed origin can read it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
+
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::envelope::RequestId;
+use super::error::internal_error;
+
+/// Lets the request through, and stops a panic on its way; for [`axum::middleware::from_fn`].
+pub(crate) async fn stop_panics(request: Request, next: Next) -> Response {
+    let id = request.extensions().get::<RequestId>().cloned();
+    let mut answer = pin!(next.run(request));
+    std::future::poll_fn(|context| {
+        // Unwind safety: after a panic the future is dropped, and never looked at again. Nor is the panic's message: it
+        // went to the panic hook, and it may hold anything.
+        catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context))).unwrap_or_else(|_| {
+            tracing::error!(request_id = id.as_ref().map(RequestId::as_str), "a handler panicked");
+            Poll::Ready(internal_error().into_response())
+        })
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::{Body, to_bytes};
+    use axum::middleware::from_fn;
+    use axum::routing::get;
+    use http::StatusCode;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::http::layered;
+    use crate::http::testing::{PAGE, app};
+
+    async fn get_from(router: &Router, path: &str) -> (StatusCode, String) {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let (head, body) = router.clone().oneshot(request).await.unwrap().into_parts();
+        let body = to_bytes(body, 4096).await.unwrap();
+        (head.status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    // attack 119
+    #[tokio::test]
+    async fn a_panic_is_a_500_that_says_nothing_and_the_next_request_is_answered() {
+        async fn at_once() {
+            panic!("hunter2")
+        }
+        async fn later() {
+            tokio::task::yield_now().await;
+            panic!("hunter2")
+        }
+        let early = tower::service_fn(|_: Request| -> std::future::Ready<Result<Response, _>> {
+            panic!("hunter2")
+        });
+        let router = Router::new()
+            .route("/at-once", get(at_once))
+            .route("/later", get(later))
+            .route_service("/before-the-first-poll", early)
+            .route("/fine", get(|| async {}))
+            .layer(from_fn(stop_panics));
+        for path in ["/at-once", "/later", "/before-the-first-poll"] {
+            let (status, body) = get_from(&router, path).await;
+            assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR, "{path}");
+            assert!(body.contains("\"internal_error\"") && !body.contains("hunter2"), "{body}");
+            assert_eq!(get_from(&router, "/fine").await.0, StatusCode::OK);
+        }
+    }
+
+    // attack 66
+    #[tokio::test]
+    async fn its_500_carries_what_every_answer_carries() {
+        async fn broken() {
+            panic!("hunter2")
+        }
+        let (app, _folder) = app().await;
+        let router = layered(Router::new().route("/broken", get(broken)), &app);
+        let request = Request::get("/broken").header("origin", PAGE).header("x-request-id", "r-1");
+        let answer = router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        for (name, value) in [
+            ("x-request-id", "r-1"),
+            ("x-content-type-options", "nosniff"),
+            ("access-control-allow-origin", PAGE),
+            ("access-control-allow-credentials", "true"),
+            ("vary", "Origin"),
+            ("cross-origin-resource-policy", "same-origin"),
+            ("content-type", "application/problem+json"),
+        ] {
+            assert_eq!(answer.headers().get(name).map(|value| value.to_str().unwrap()), Some(value), "{name}");
+        }
+    }
+}
