@@ -12,6 +12,7 @@ use super::answers::{self, NO_STORE};
 use super::body::JsonBody;
 use super::client::ClientOf;
 use super::error::Refusal;
+use super::to_the_end::to_the_end;
 use crate::service::account::ProfilePatch;
 use crate::service::password::Password;
 use crate::service::{Error, FieldErrors};
@@ -78,13 +79,16 @@ pub(crate) async fn change_password(
     ClientOf(client): ClientOf,
     mut body: JsonBody,
 ) -> Result<Response, Refusal> {
-    let PasswordChange { old_password, new_password } = PasswordChange::read(&mut body)?;
-    // A password that is too long is none that anyone has, and none that anyone may choose.
-    let new =
-        Password::new(new_password).map_err(|too_long| Error::InvalidPassword(vec![too_long.to_string()]))?;
-    let old = Password::new(old_password).map_err(|_| Error::WrongPassword)?;
-    let signed_in = app.service.change_password(&claims, old, new, &client).await?;
-    Ok(answers::signed_in(signed_in, &app.cookies))
+    to_the_end(async move {
+        let PasswordChange { old_password, new_password } = PasswordChange::read(&mut body)?;
+        // A password that is too long is none that anyone has, and none that anyone may choose.
+        let new = Password::new(new_password)
+            .map_err(|too_long| Error::InvalidPassword(vec![too_long.to_string()]))?;
+        let old = Password::new(old_password).map_err(|_| Error::WrongPassword)?;
+        let signed_in = app.service.change_password(&claims, old, new, &client).await?;
+        Ok(answers::signed_in(signed_in, &app.cookies))
+    })
+    .await
 }
 
 pub(crate) async fn sessions(State(app): State<App>, claims: Authenticated) -> Result<Response, Refusal> {
@@ -98,10 +102,13 @@ pub(crate) async fn end_session(
     ClientOf(client): ClientOf,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Refusal> {
-    // What isn't even text is no id either.
-    let session = id.ok().and_then(|Path(id)| id.parse().ok()).ok_or(Error::NotFound)?;
-    app.service.end_own_session(&claims, session, &client).await?;
-    Ok(([NO_STORE], StatusCode::NO_CONTENT).into_response())
+    to_the_end(async move {
+        // What isn't even text is no id either.
+        let session = id.ok().and_then(|Path(id)| id.parse().ok()).ok_or(Error::NotFound)?;
+        app.service.end_own_session(&claims, session, &client).await?;
+        Ok(([NO_STORE], StatusCode::NO_CONTENT).into_response())
+    })
+    .await
 }
 
 pub(crate) async fn end_sessions(
@@ -110,9 +117,12 @@ pub(crate) async fn end_sessions(
     ClientOf(client): ClientOf,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
-    let also_current = query.is_some_and(|query| query.split('&').any(|pair| pair == "all=true"));
-    app.service.end_own_sessions(&claims, also_current, &client).await?;
-    Ok(([NO_STORE], StatusCode::NO_CONTENT).into_response())
+    to_the_end(async move {
+        let also_current = query.is_some_and(|query| query.split('&').any(|pair| pair == "all=true"));
+        app.service.end_own_sessions(&claims, also_current, &client).await?;
+        Ok(([NO_STORE], StatusCode::NO_CONTENT).into_response())
+    })
+    .await
 }
 
 fn required(body: &mut JsonBody, field: &'static str) -> Result<String, Refusal> {

@@ -22,6 +22,7 @@ mod patience;
 pub(crate) mod routes;
 pub mod serve;
 mod session;
+mod to_the_end;
 
 #[cfg(test)]
 pub(crate) mod testing;

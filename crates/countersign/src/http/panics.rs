@@ -60,9 +60,8 @@ mod tests {
             tokio::task::yield_now().await;
             panic!("hunter2")
         }
-        let early = tower::service_fn(|_: Request| -> std::future::Ready<Result<Response, _>> {
-            panic!("hunter2")
-        });
+        let early =
+            tower::service_fn(|_: Request| -> std::future::Ready<Result<Response, _>> { panic!("hunter2") });
         let router = Router::new()
             .route("/at-once", get(at_once))
             .route("/later", get(later))
@@ -97,7 +96,11 @@ mod tests {
             ("cross-origin-resource-policy", "same-origin"),
             ("content-type", "application/problem+json"),
         ] {
-            assert_eq!(answer.headers().get(name).map(|value| value.to_str().unwrap()), Some(value), "{name}");
+            assert_eq!(
+                answer.headers().get(name).map(|value| value.to_str().unwrap()),
+                Some(value),
+                "{name}"
+            );
         }
     }
 }

@@ -13,6 +13,7 @@ use super::body::{JsonBody, OptionalJsonBody};
 use super::client::ClientOf;
 use super::code::Code;
 use super::error::Refusal;
+use super::to_the_end::to_the_end;
 use crate::service::Error;
 use crate::service::login::Attempt;
 use crate::service::password::Password;
@@ -78,11 +79,14 @@ pub(crate) async fn refresh(
     headers: HeaderMap,
     OptionalJsonBody(mut body): OptionalJsonBody,
 ) -> Result<Response, Refusal> {
-    let body = RefreshToken::read(&mut body)?;
-    let presented = presented(&app, &headers, body.refresh_token.as_deref())?;
-    let key = idempotency_key(&headers)?;
-    let signed_in = app.service.refresh(&presented, csrf_header(&headers), key, &client).await?;
-    Ok(answers::signed_in(signed_in, &app.cookies))
+    to_the_end(async move {
+        let body = RefreshToken::read(&mut body)?;
+        let presented = presented(&app, &headers, body.refresh_token.as_deref())?;
+        let key = idempotency_key(&headers)?;
+        let signed_in = app.service.refresh(&presented, csrf_header(&headers), key, &client).await?;
+        Ok(answers::signed_in(signed_in, &app.cookies))
+    })
+    .await
 }
 
 pub(crate) async fn logout(
@@ -92,20 +96,23 @@ pub(crate) async fn logout(
     headers: HeaderMap,
     OptionalJsonBody(mut body): OptionalJsonBody,
 ) -> Result<Response, Refusal> {
-    let body = RefreshToken::read(&mut body)?;
-    let presented = presented(&app, &headers, body.refresh_token.as_deref())?;
-    // An access token that is no good names no session; it is no reason to keep anyone signed in.
-    let access = match app.service.verifier().authenticate(&headers, &method).await {
-        Ok(claims) => Some(claims),
-        Err(denied @ (Denied::CsrfFailed(_) | Denied::Unavailable)) => {
-            return Err(Problem::from(denied).into());
-        }
-        Err(_) => None,
-    };
-    app.service.logout(&presented, csrf_header(&headers), access.as_deref(), &client).await?;
-    let mut response = ([NO_STORE], StatusCode::NO_CONTENT).into_response();
-    answers::set_cookies(&mut response, app.cookies.clear());
-    Ok(response)
+    to_the_end(async move {
+        let body = RefreshToken::read(&mut body)?;
+        let presented = presented(&app, &headers, body.refresh_token.as_deref())?;
+        // An access token that is no good names no session; it is no reason to keep anyone signed in.
+        let access = match app.service.verifier().authenticate(&headers, &method).await {
+            Ok(claims) => Some(claims),
+            Err(denied @ (Denied::CsrfFailed(_) | Denied::Unavailable)) => {
+                return Err(Problem::from(denied).into());
+            }
+            Err(_) => None,
+        };
+        app.service.logout(&presented, csrf_header(&headers), access.as_deref(), &client).await?;
+        let mut response = ([NO_STORE], StatusCode::NO_CONTENT).into_response();
+        answers::set_cookies(&mut response, app.cookies.clear());
+        Ok(response)
+    })
+    .await
 }
 
 pub(crate) async fn csrf(State(app): State<App>, headers: HeaderMap) -> Result<Response, Refusal> {
