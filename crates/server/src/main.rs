@@ -4,6 +4,7 @@ mod check;
 mod cli;
 mod config;
 mod demo;
+mod files;
 mod outcome;
 mod prompt;
 mod run;

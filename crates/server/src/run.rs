@@ -14,7 +14,7 @@ use crate::demo::Demo;
 use crate::outcome::Failure;
 use crate::prompt::Terminal;
 use crate::tools::{self, keys, sessions, users};
-use crate::{check, demo, serve, telemetry};
+use crate::{check, demo, files, serve, telemetry};
 
 /// Does what was asked.
 pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
@@ -48,6 +48,7 @@ impl Runner {
     fn serve(&self, flags: &Flags) -> Result<(), Failure> {
         let config = self.load(flags, Missing::Make)?;
         telemetry::start(&config.program.log, self.0.is_terminal);
+        files::raise_limit();
         block_on(serve::run(config))
     }
 

@@ -1,6 +1,10 @@
 //! `countersign serve`: how it starts and how it ends.
 
-use crate::support::{Scene, mode};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use crate::support::{PROGRAM, Scene, Server, mode};
 
 #[test]
 fn it_says_one_line_where_it_listens_and_answers_there() {
@@ -88,7 +92,8 @@ fn a_second_server_on_one_database_is_refused() {
     let server = scene.serve(&["serve"]);
     let answer = scene.run(&["serve", "--listen", "127.0.0.1:0"]);
     assert_eq!(answer.code, 1, "{answer:?}");
-    assert!(answer.stderr.contains("in use"), "{answer:?}");
+    let sentence = answer.stderr.strip_prefix("error: database_url: ").unwrap();
+    assert!(sentence.contains("in use") && sentence.lines().count() == 1, "{answer:?}");
     assert_eq!(server.stop().code, 0);
 }
 
@@ -104,4 +109,18 @@ fn a_root_secret_that_was_changed_is_a_clear_error() {
     let answer = scene.run(&["serve", "--listen", "127.0.0.1:0"]);
     assert_eq!(answer.code, 2, "{answer:?}");
     assert!(answer.stderr.contains("error: root_secret (default): "), "{answer:?}");
+}
+
+#[test]
+fn it_takes_more_connections_than_the_usual_limit_of_open_files() {
+    let scene = Scene::new();
+    let server = Server::start(scene.command_of("sh", &["-c", r#"ulimit -Sn 64 && exec "$0""#, PROGRAM]));
+    let mut connections: Vec<_> = (0..100).map(|_| TcpStream::connect(&server.address).unwrap()).collect();
+    for connection in connections.iter_mut().rev() {
+        connection.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        connection.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        let mut answer = [0; 12];
+        connection.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200");
+    }
 }

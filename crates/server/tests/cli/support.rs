@@ -5,6 +5,9 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+/// The program's file.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_countersign");
+
 /// A folder of its own for each test, gone afterwards.
 pub(crate) struct Scene(tempfile::TempDir);
 
@@ -33,7 +36,12 @@ impl Scene {
 
     /// The program, with nothing in its environment.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        self.command_of(PROGRAM, arguments)
+    }
+
+    /// Another program, in the same place.
+    pub(crate) fn command_of(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command.args(arguments).env_clear().current_dir(self.0.path()).stdin(Stdio::null());
         command
     }
@@ -88,19 +96,22 @@ pub(crate) struct Server {
 impl Scene {
     /// Starts a server on a free port, and waits until it listens.
     pub(crate) fn serve(&self, arguments: &[&str]) -> Server {
-        let mut command = self.command(arguments);
+        Server::start(self.command(arguments))
+    }
+}
+
+impl Server {
+    pub(crate) fn start(mut command: Command) -> Self {
         command.env("COUNTERSIGN_LISTEN", "127.0.0.1:0").env("COUNTERSIGN_LOG_LEVEL", "debug");
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         match line.trim_end().strip_prefix("listening on http://") {
-            Some(address) => Server { process, address: address.to_owned() },
+            Some(address) => Self { process, address: address.to_owned() },
             None => panic!("{line:?} {:?}", Answer::from(process.wait_with_output().unwrap())),
         }
     }
-}
 
-impl Server {
     /// A request of a method and a path, with headers and a body; the whole answer.
     pub(crate) fn request(&self, line: &str, headers: &[&str], body: &str) -> String {
         request(&self.address, line, headers, body)
