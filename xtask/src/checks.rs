@@ -14,6 +14,8 @@ pub(crate) struct Check {
     name: &'static str,
     /// What holds when it passes.
     claim: &'static str,
+    /// What must succeed first, in this order.
+    prepare: &'static [&'static str],
     command: &'static str,
     environment: &'static [(&'static str, &'static str)],
     needs: &'static [Need],
@@ -24,6 +26,7 @@ const CHECKS: &[Check] = &[
     Check {
         name: "fmt",
         claim: "the code is formatted",
+        prepare: &[],
         command: "cargo fmt --all --check",
         environment: &[],
         needs: &[RUSTFMT],
@@ -31,6 +34,7 @@ const CHECKS: &[Check] = &[
     Check {
         name: "clippy",
         claim: "no lint is broken",
+        prepare: &[],
         command: "cargo clippy --workspace --all-targets -- -D warnings",
         environment: &[],
         needs: &[CLIPPY, C_COMPILER],
@@ -38,6 +42,7 @@ const CHECKS: &[Check] = &[
     Check {
         name: "doc",
         claim: "the documentation has no warnings",
+        prepare: &[],
         command: "cargo doc --workspace --no-deps",
         environment: &[("RUSTDOCFLAGS", "-D warnings")],
         needs: &[C_COMPILER],
@@ -45,11 +50,23 @@ const CHECKS: &[Check] = &[
     Check {
         name: "test",
         claim: "every crate's tests pass, those in its documentation too",
+        prepare: &[],
         command: "cargo test --workspace --no-fail-fast",
         environment: &[],
         needs: &[C_COMPILER],
     },
+    E2E,
 ];
+
+/// Also a chore of its own: see [`run_e2e`].
+const E2E: Check = Check {
+    name: "e2e",
+    claim: "everything holds in a real browser, with the real program",
+    prepare: &["cargo build --package countersign-server", "npm --prefix e2e ci"],
+    command: "npm --prefix e2e test --",
+    environment: &[],
+    needs: &[C_COMPILER, NODE, NPM, CHROMIUM, OPENSSL],
+};
 
 const RUSTFMT: Need =
     Need { name: "rustfmt", probes: &["cargo fmt --version"], install: Install::Rustup("rustfmt") };
@@ -61,6 +78,21 @@ const C_COMPILER: Need = Need {
     probes: &["cc --version", "clang --version"],
     install: Install::Debian("build-essential"),
 };
+
+const NODE: Need = Need {
+    name: "Node.js 20 or newer",
+    probes: &["node --eval process.exit(parseInt(process.versions.node)<20?1:0)"],
+    install: Install::Debian("nodejs"),
+};
+const NPM: Need = Need { name: "npm", probes: &["npm --version"], install: Install::Debian("npm") };
+const CHROMIUM: Need = Need {
+    name: "Chromium",
+    probes: &["node e2e/support/chromium.js"],
+    install: Install::Debian("chromium"),
+};
+/// Makes the certificates of a test's hosts.
+const OPENSSL: Need =
+    Need { name: "openssl", probes: &["openssl version"], install: Install::Debian("openssl") };
 
 /// What became of a check.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -121,7 +153,7 @@ pub(crate) fn run(checks: &[&Check], ci: bool) -> ExitCode {
     for check in checks {
         println!("== {}: {} ({})", check.name, check.claim, check.command);
         let start = Instant::now();
-        let (outcome, tests) = check.run();
+        let (outcome, tests) = check.run(&[]);
         let (outcome, tests) = judge(outcome, tests, ci);
         total += tests;
         let line = format!("{:8}{:>6.1} s  {outcome}", check.name, start.elapsed().as_secs_f32());
@@ -147,14 +179,35 @@ fn judge(outcome: Outcome, mut tests: Tally, ci: bool) -> (Outcome, Tally) {
     (outcome, tests)
 }
 
+/// `cargo xtask e2e`: that check alone, with the browser's window shown, or those of its tests that a filter names.
+pub(crate) fn run_e2e(options: &[&str]) -> Result<ExitCode, String> {
+    let (environment, filter): (&[_], _) = match options {
+        ["--headed", filter @ ..] => (&[("E2E_HEADED", "1")], filter),
+        filter => (&[], filter),
+    };
+    let arguments = match filter {
+        [] => vec![],
+        [filter] if !filter.starts_with('-') => vec![format!("--test-name-pattern={filter}")],
+        _ => return Err(format!("`e2e` takes `[--headed] [<name>]`, not `{}`.", options.join(" "))),
+    };
+    let (outcome, tests) = Check { environment, ..E2E }.run(&arguments);
+    let (outcome, tests) = judge(outcome, tests, false);
+    println!("== {outcome}\n\n{tests}");
+    Ok(if tests.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
 impl Check {
-    fn run(&self) -> (Outcome, Tally) {
+    /// Runs it, its command with more arguments.
+    fn run(&self, arguments: &[String]) -> (Outcome, Tally) {
         for need in self.needs {
             if let Err(reason) = need.provide() {
                 return (Outcome::Skipped(reason), Tally::default());
             }
         }
-        match self.execute() {
+        if let Some(step) = self.prepare.iter().find(|step| !needs::succeeds_aloud(step)) {
+            return (Outcome::Failed(format!("`{step}` failed")), Tally::default());
+        }
+        match self.execute(arguments) {
             Ok((true, tests)) => (Outcome::Passed, tests),
             Ok((false, tests)) => (Outcome::Failed("see above".into()), tests),
             Err(error) => (Outcome::Failed(error.to_string()), Tally::default()),
@@ -162,8 +215,9 @@ impl Check {
     }
 
     /// Runs the command, passes its output through line by line, and adds up the results of tests in it.
-    fn execute(&self) -> io::Result<(bool, Tally)> {
+    fn execute(&self, arguments: &[String]) -> io::Result<(bool, Tally)> {
         let mut command = needs::command(self.command);
+        command.args(arguments);
         command.envs(self.environment.iter().copied()).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn()?;
         let mut tests = Tally::default();
@@ -215,6 +269,13 @@ mod tests {
     fn only_selects_by_name_in_the_order_of_the_list() {
         assert_eq!(names(&select(&["--only", "test,fmt"]).unwrap()), ["fmt", "test"]);
         assert_eq!(names(&select(&["--only=doc"]).unwrap()), ["doc"]);
+    }
+
+    #[test]
+    fn a_chore_takes_a_name_and_no_other_option() {
+        for options in [&["--fast"][..], &["--headed", "--fast"], &["two", "names"], &["name", "--headed"]] {
+            assert!(run_e2e(options).is_err_and(|sentence| sentence.ends_with('.')), "{options:?}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //!
 //! - `checks`: what `cargo xtask test` runs, as data, and how it is run and added up.
 //! - `needs`: what a check needs on the machine, and how it gets there.
-//! - `tally`: reads what `cargo test` says.
+//! - `tally`: reads what `cargo test` and node's test runner say.
 //! - `walls`, `dependencies` (tests): the rules of the house that no compiler knows.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the person who runs it")]
@@ -26,6 +26,7 @@ The chores of this repository.
 Usage: cargo xtask <command>
 
   test    format, lints, documentation and every test: what CI runs (`cargo xtask test --help`)
+  e2e     its check in a real browser alone: `cargo xtask e2e [--headed] [<name of some tests>]`
   deny    licences, advisories and sources of all dependencies, by cargo-deny and deny.toml
   help    this text";
 
@@ -47,6 +48,10 @@ fn main() -> ExitCode {
         ["test", options @ ..] => match checks::select(options) {
             Ok(selected) => checks::run(&selected, in_ci()),
             Err(sentence) => wrong_use(&sentence, &checks::help()),
+        },
+        ["e2e", options @ ..] => match checks::run_e2e(options) {
+            Ok(code) => code,
+            Err(sentence) => wrong_use(&sentence, HELP),
         },
         ["deny"] => deny(),
         [] => wrong_use("Say which chore.", HELP),

@@ -85,6 +85,11 @@ pub(crate) fn succeeds(line: &str) -> bool {
     status.is_ok_and(|status| status.success())
 }
 
+/// Whether a command is there and ends well. What it says is shown.
+pub(crate) fn succeeds_aloud(line: &str) -> bool {
+    command(line).stdin(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
 fn is_root() -> bool {
     command("id -u").output().is_ok_and(|output| output.stdout == b"0\n")
 }
