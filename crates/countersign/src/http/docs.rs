@@ -1,18 +1,55 @@
-//! `/openapi.json`: the same for everyone and ready since the start; a client that has it is told so (`304`).
+//! `/openapi.json`, and `/docs`: a page of our own that shows it, without any other host.
+//!
+//! All of it is the same for everyone and ready since the start; a client that has it is told so (`304`).
 
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_core::secret::sha256;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 
 use super::App;
+use super::error::Refusal;
+use crate::service::Error;
 
-/// What is served of the documentation.
+/// Where the page names its assets and the document, a mark stands for the way there: it depends on whether the page
+/// was asked for with a slash at the end.
+const PAGE: &str = include_str!("docs/index.html");
+const ASSETS_MARK: &str = "{assets}";
+const ROOT_MARK: &str = "{root}";
+
+/// Name, type, bytes.
+static ASSETS: [(&str, &str, &[u8]); 10] = [
+    ("style.css", STYLE, include_bytes!("docs/style.css")),
+    ("page.js", SCRIPT, include_bytes!("docs/page.js")),
+    ("api.js", SCRIPT, include_bytes!("docs/api.js")),
+    ("dom.js", SCRIPT, include_bytes!("docs/dom.js")),
+    ("route.js", SCRIPT, include_bytes!("docs/route.js")),
+    ("schema.js", SCRIPT, include_bytes!("docs/schema.js")),
+    ("wire.js", SCRIPT, include_bytes!("docs/wire.js")),
+    ("refusals.js", SCRIPT, include_bytes!("docs/refusals.js")),
+    ("icon.svg", PICTURE, include_bytes!("docs/icon.svg")),
+    ("strands.svg", PICTURE, include_bytes!("docs/strands.svg")),
+];
+const STYLE: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const PICTURE: &str = "image/svg+xml";
+
+/// Nothing but our own files; no markup of others, no frame, no form.
+const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
+
+/// The document, the page and what it is made of.
 pub(crate) struct Docs {
     openapi: File,
+    page: File,
+    page_with_slash: File,
+    assets: Vec<(&'static str, File)>,
 }
 
 /// Bytes to be served, with what a client may know them by.
@@ -24,7 +61,17 @@ struct File {
 
 impl Docs {
     pub(crate) fn new(openapi: String) -> Self {
-        Self { openapi: File::new("application/json", openapi) }
+        let page = |assets: &str, root: &str| {
+            let html = PAGE.replace(ASSETS_MARK, assets).replace(ROOT_MARK, root);
+            File::new("text/html; charset=utf-8", html)
+        };
+        let asset = |&(name, kind, bytes)| (name, File::new(kind, Bytes::from_static(bytes)));
+        Self {
+            openapi: File::new("application/json", openapi),
+            page: page("docs", "."),
+            page_with_slash: page(".", ".."),
+            assets: ASSETS.iter().map(asset).collect(),
+        }
     }
 }
 
@@ -40,6 +87,10 @@ impl File {
         let headers = [
             (header::ETAG, self.etag.clone()),
             (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+            (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+            (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+            (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+            (CROSS_ORIGIN_OPENER_POLICY, HeaderValue::from_static("same-origin")),
         ];
         if self.is_known(request) {
             return (StatusCode::NOT_MODIFIED, headers).into_response();
@@ -59,13 +110,49 @@ impl File {
     }
 }
 
+const CROSS_ORIGIN_OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+
 pub(crate) async fn openapi(State(app): State<App>, headers: HeaderMap) -> Response {
     app.docs.openapi.answer(&headers)
+}
+
+pub(crate) async fn page(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Response {
+    let page = if uri.path().ends_with('/') { &app.docs.page_with_slash } else { &app.docs.page };
+    page.answer(&headers)
+}
+
+pub(crate) async fn asset(
+    State(app): State<App>,
+    name: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let asset = |Path(name): Path<String>| app.docs.assets.iter().find(|(known, _)| *known == name);
+    // What isn't even text is no name either.
+    let (_, file) = name.ok().and_then(asset).ok_or(Error::NotFound)?;
+    Ok(file.answer(&headers))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    // What the policy forbids would not work; what it can't forbid is not done.
+    #[test]
+    fn the_page_has_no_inline_code_and_makes_no_markup_of_data() {
+        assert_eq!(PAGE.matches("<script").count(), PAGE.matches("<script type=\"module\" src=").count());
+        for forbidden in ["<style", " style=", " onclick=", " onload=", "javascript:"] {
+            assert!(!PAGE.contains(forbidden), "{forbidden}");
+        }
+        for (name, _, bytes) in ASSETS {
+            let text =
+                std::str::from_utf8(bytes).unwrap().replace("xmlns=\"http://www.w3.org/2000/svg\"", "");
+            for forbidden in
+                ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "://"]
+            {
+                assert!(!text.contains(forbidden), "{name} has {forbidden}");
+            }
+        }
+    }
 
     #[test]
     fn a_client_that_has_the_file_is_told_so() {

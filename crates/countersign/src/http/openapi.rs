@@ -442,7 +442,7 @@ mod tests {
         assert_eq!(document["servers"][0]["url"], "https://auth.example.com");
         let components = &document["components"];
         assert_eq!(components["securitySchemes"]["refreshCookie"]["name"], "__Host-refreshtoken");
-        let cookie = components["headers"]["SetsCsrfCookie"]["example"].as_str().unwrap();
+        let cookie = components["headers"]["SetsCsrfCookie"]["examples"]["csrf"]["value"].as_str().unwrap();
         assert!(cookie.starts_with("__Host-XSRF-TOKEN="), "{cookie}");
         assert!(!document.to_string().contains("csrftoken="));
     }

@@ -50,6 +50,8 @@ pub(crate) static ROUTES: &[Route] = &[
     row(Method::GET,    "/healthz",                Public,  || get(operations::healthz),       &doc::HEALTHZ),
     row(Method::GET,    "/readyz",                 Public,  || get(operations::readyz),        &doc::READYZ),
     row(Method::GET,    "/openapi.json",           Public,  || get(docs::openapi),             &doc::OPENAPI),
+    row(Method::GET,    "/docs",                   Public,  || get(docs::page),                &doc::DOCS),
+    row(Method::GET,    "/docs/{asset}",           Public,  || get(docs::asset),               &doc::DOCS_ASSET),
 ];
 
 const fn row(
@@ -109,6 +111,8 @@ mod tests {
                 "GET /healthz",
                 "GET /readyz",
                 "GET /openapi.json",
+                "GET /docs",
+                "GET /docs/{asset}",
             ]
         );
     }

@@ -12,6 +12,7 @@
 
 mod body_delivery;
 mod ceiling;
+mod docs;
 mod document;
 mod guessing;
 mod indistinguishable;

@@ -1,6 +1,7 @@
 //! What several routes share: headers, parameters, credentials.
 
 use countersign_core::Seconds;
+use http::HeaderValue;
 use serde_json::{Map, Value, json};
 
 use super::doc::{Credential, Parameter, SetsCookies};
@@ -16,11 +17,16 @@ pub(super) fn reference(kind: &str, name: &str) -> Value {
 pub(super) fn headers(cookies: &Cookies, life: Seconds) -> Value {
     let text = || json!({ "type": "string" });
     let (refresh, csrf) = (cookies.refresh_name(), cookies.csrf_name());
-    let set_cookie = |description: String, cookie: http::HeaderValue| {
-        let example = cookie.to_str().unwrap_or_default();
-        json!({ "description": description, "schema": text(), "example": example })
+    let set_cookie = |description: String, cookies: &[(&str, HeaderValue)]| {
+        let example = |(name, cookie): &(&str, HeaderValue)| {
+            ((*name).to_owned(), json!({ "value": cookie.to_str().unwrap_or_default() }))
+        };
+        let examples: Value = cookies.iter().map(example).collect();
+        json!({ "description": description, "schema": text(), "examples": examples })
     };
-    let [cleared, _] = cookies.clear();
+    let set_refresh = || ("refresh", cookies.set_refresh("eyJ0...", Some(life)));
+    let set_csrf = || ("csrf", cookies.set_csrf("q2nH...", Some(life)));
+    let [clear_refresh, clear_csrf] = cookies.clear();
     json!({
         "X-Request-Id": {
             "description": "The request's id, as the log has it. A well-formed one that was sent in is kept.",
@@ -39,10 +45,10 @@ pub(super) fn headers(cookies: &Cookies, life: Seconds) -> Value {
         },
         "SetsBothCookies": set_cookie(
             format!("Two of them: `{refresh}`, hidden from script, and `{csrf}`. With body delivery, none."),
-            cookies.set_refresh("eyJ0...", Some(life)),
+            &[set_refresh(), set_csrf()],
         ),
-        "SetsCsrfCookie": set_cookie(format!("`{csrf}`."), cookies.set_csrf("q2nH...", Some(life))),
-        "ClearsBothCookies": set_cookie(format!("Two of them: `{refresh}` and `{csrf}` are cleared."), cleared),
+        "SetsCsrfCookie": set_cookie(format!("`{csrf}`."), &[set_csrf()]),
+        "ClearsBothCookies": set_cookie(format!("Two of them: `{refresh}` and `{csrf}` are cleared."), &[("refresh", clear_refresh), ("csrf", clear_csrf)]),
     })
 }
 
@@ -79,10 +85,24 @@ pub(super) fn parameters() -> Map<String, Value> {
                 "description": "Whether the current session ends too.",
                 "schema": { "type": "boolean", "default": false },
             }),
+            Parameter::Asset => json!({
+                "name": "asset",
+                "in": "path",
+                "required": true,
+                "description": "The file's name.",
+                "schema": { "type": "string" },
+                "example": "style.css",
+            }),
         };
         (parameter.component().to_owned(), value)
     };
-    let all = [Parameter::CsrfToken, Parameter::IdempotencyKey, Parameter::SessionId, Parameter::All];
+    let all = [
+        Parameter::CsrfToken,
+        Parameter::IdempotencyKey,
+        Parameter::SessionId,
+        Parameter::All,
+        Parameter::Asset,
+    ];
     all.into_iter().map(parameter).collect()
 }
 
@@ -118,6 +138,7 @@ impl Parameter {
             Self::IdempotencyKey => "IdempotencyKey",
             Self::SessionId => "SessionId",
             Self::All => "All",
+            Self::Asset => "Asset",
         }
     }
 }

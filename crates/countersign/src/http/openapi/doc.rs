@@ -12,7 +12,7 @@ pub(crate) struct Doc {
     pub(crate) tag: Tag,
     /// A few words, without a full stop.
     pub(crate) summary: &'static str,
-    /// Markdown: paragraphs, lists of one level, `code` and **strong**.
+    /// Markdown: paragraphs, lists of one level, `code` and **strong**; `/docs` shows no more than that.
     pub(crate) description: &'static str,
     /// The credentials of a public route, as alternatives. (A private one takes an access token.)
     pub(crate) takes: &'static [&'static [Credential]],
@@ -47,6 +47,7 @@ pub(crate) enum Parameter {
     IdempotencyKey,
     SessionId,
     All,
+    Asset,
 }
 
 /// A body that a route takes.

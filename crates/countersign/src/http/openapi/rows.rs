@@ -239,10 +239,34 @@ pub(crate) static OPENAPI: Doc = Doc {
     id: "openapi",
     tag: Tag::Operations,
     summary: "Get this document",
-    description: "OpenAPI 3.1, made from the code.",
+    description: "OpenAPI 3.1, made from the code. `/docs` shows it.",
     takes: &[],
     parameters: &[],
     body: None,
     answer: Answer::file("This document.", &["application/json"]),
     refusals: &[],
+};
+
+pub(crate) static DOCS: Doc = Doc {
+    id: "docs",
+    tag: Tag::Operations,
+    summary: "Read this document",
+    description: "A page that shows `/openapi.json`. It loads nothing from any other host.",
+    takes: &[],
+    parameters: &[],
+    body: None,
+    answer: Answer::file("The page.", &["text/html"]),
+    refusals: &[],
+};
+
+pub(crate) static DOCS_ASSET: Doc = Doc {
+    id: "docsAsset",
+    tag: Tag::Operations,
+    summary: "Get what the page is made of",
+    description: "The style, the scripts and the pictures of `/docs`.",
+    takes: &[],
+    parameters: &[Parameter::Asset],
+    body: None,
+    answer: Answer::file("The file.", &["text/css", "text/javascript", "image/svg+xml"]),
+    refusals: &[Code::NotFound],
 };
