@@ -24,38 +24,38 @@ const BACKSTOP: usize = 16 * 1024 * 1024;
 /// The object that a request brought. What isn't taken out of it is wiped: it may hold a password.
 ///
 /// The getters take a field out. A field that isn't there is `None`; one of another type (`null` too) is an error.
-pub struct JsonBody(Map<String, Value>);
+pub(crate) struct JsonBody(Map<String, Value>);
 
 /// The same, where a request without a single byte of body is fine too, whatever type it claims. It has no fields.
 #[derive(Debug)]
-pub struct OptionalJsonBody(pub JsonBody);
+pub(crate) struct OptionalJsonBody(pub JsonBody);
 
 impl JsonBody {
     /// Takes a text out. It is as it was sent: NUL and line breaks too, since a password may hold them.
-    pub fn string(&mut self, field: &'static str) -> Result<Option<String>, Problem> {
+    pub(crate) fn string(&mut self, field: &'static str) -> Result<Option<String>, Problem> {
         match self.0.remove(field) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(self.malformed(field, "Must be a string.")),
+            Some(_) => Err(Self::malformed(field, "Must be a string.")),
         }
     }
 
     /// Takes `true` or `false` out.
-    pub fn boolean(&mut self, field: &'static str) -> Result<Option<bool>, Problem> {
+    pub(crate) fn boolean(&mut self, field: &'static str) -> Result<Option<bool>, Problem> {
         match self.0.remove(field) {
             None => Ok(None),
             Some(Value::Bool(value)) => Ok(Some(value)),
-            Some(_) => Err(self.malformed(field, "Must be true or false.")),
+            Some(_) => Err(Self::malformed(field, "Must be true or false.")),
         }
     }
 
     /// The names of the fields that nobody has taken out.
-    pub fn rest(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn rest(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 
     /// `400 malformed_body`, for a field and what is wrong with it.
-    pub fn malformed(&self, field: &'static str, sentence: &str) -> Problem {
+    pub(crate) fn malformed(field: &'static str, sentence: &str) -> Problem {
         malformed_body(format!("The field {field} of the body is not as it should be."))
             .with_errors([(field, [sentence.to_owned()])])
     }

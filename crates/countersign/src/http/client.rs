@@ -29,11 +29,11 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 ///
 /// The peer's address comes from axum's `ConnectInfo<SocketAddr>`; without that there is no address.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ClientOf(pub Client);
+pub(crate) struct ClientOf(pub Client);
 
 /// The networks whose word is taken, as the state of [`ClientOf`]. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct TrustedProxies(Arc<Inner>);
+pub(crate) struct TrustedProxies(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -45,7 +45,7 @@ struct Inner {
 
 impl TrustedProxies {
     /// Those of these settings.
-    pub fn new(settings: &Settings) -> Self {
+    pub(crate) fn new(settings: &Settings) -> Self {
         Self(Arc::new(Inner {
             networks: settings.trusted_proxies.clone(),
             warned_of_stranger: AtomicBool::new(false),
@@ -54,7 +54,7 @@ impl TrustedProxies {
     }
 
     /// The client behind a peer.
-    pub fn client(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Client {
+    pub(crate) fn client(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Client {
         let address = peer.map(|peer| self.behind(peer.to_canonical(), headers));
         let user_agent = headers.get(header::USER_AGENT);
         let user_agent = user_agent.map(|value| String::from_utf8_lossy(value.as_bytes()));

@@ -24,7 +24,7 @@ const HEADERS_MAX: usize = 16 * 1024;
 
 /// Both cookies, as the settings want them.
 #[derive(Clone, Debug)]
-pub struct Cookies {
+pub(crate) struct Cookies {
     refresh: Cookie,
     csrf: Cookie,
 }
@@ -42,14 +42,14 @@ struct Cookie {
 /// Cookies over the limits: `431`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("the cookies are too large")]
-pub struct TooLarge;
+pub(crate) struct TooLarge;
 
 impl Cookies {
     /// The cookies of these settings.
     ///
     /// `__Host-` binds a cookie to this very host, over TLS; with a domain it can't be had, and `__Secure-` is what
     /// is left. The public URL decides, never a header: TLS ends at a proxy in front.
-    pub fn new(settings: &Settings) -> Self {
+    pub(crate) fn new(settings: &Settings) -> Self {
         let wanted = &settings.cookies;
         let https = settings.public_url.is_https();
         let transport = match (https, wanted.partitioned) {
@@ -80,32 +80,32 @@ impl Cookies {
     }
 
     /// The refresh cookie's name, with its prefix.
-    pub fn refresh_name(&self) -> &str {
+    pub(crate) fn refresh_name(&self) -> &str {
         &self.refresh.name
     }
 
     /// The CSRF cookie's name, with its prefix.
-    pub fn csrf_name(&self) -> &str {
+    pub(crate) fn csrf_name(&self) -> &str {
         &self.csrf.name
     }
 
     /// Sets the refresh cookie; without a life it ends with the browser.
-    pub fn set_refresh(&self, token: &str, life: Option<Seconds>) -> HeaderValue {
+    pub(crate) fn set_refresh(&self, token: &str, life: Option<Seconds>) -> HeaderValue {
         self.refresh.set(token, life)
     }
 
     /// Sets the CSRF cookie; without a life it ends with the browser.
-    pub fn set_csrf(&self, token: &str, life: Option<Seconds>) -> HeaderValue {
+    pub(crate) fn set_csrf(&self, token: &str, life: Option<Seconds>) -> HeaderValue {
         self.csrf.set(token, life)
     }
 
     /// Clears both.
-    pub fn clear(&self) -> [HeaderValue; 2] {
+    pub(crate) fn clear(&self) -> [HeaderValue; 2] {
         [self.refresh.clear(), self.csrf.clear()]
     }
 
     /// The values of all refresh cookies in a request, in their order, whatever their bytes; an empty one is none.
-    pub fn refresh_values<'a>(&self, headers: &'a HeaderMap) -> Result<Vec<&'a [u8]>, TooLarge> {
+    pub(crate) fn refresh_values<'a>(&self, headers: &'a HeaderMap) -> Result<Vec<&'a [u8]>, TooLarge> {
         let sent = headers.get_all(header::COOKIE);
         if sent.iter().map(HeaderValue::len).sum::<usize>() > HEADERS_MAX {
             return Err(TooLarge);

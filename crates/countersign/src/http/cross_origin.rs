@@ -54,7 +54,7 @@ const NAMED_MAX: usize = 128;
 
 /// Guards and opens the routes under it. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct CrossOrigin(Arc<Rules>);
+pub(crate) struct CrossOrigin(Arc<Rules>);
 
 /// A service behind a [`CrossOrigin`].
 #[derive(Clone, Debug)]
@@ -72,7 +72,7 @@ struct Rules {
 
 impl CrossOrigin {
     /// The rules of these settings.
-    pub fn new(settings: &Settings) -> Self {
+    pub(crate) fn new(settings: &Settings) -> Self {
         let policy = OriginPolicy::new(
             &settings.public_url,
             settings.allowed_origins.clone(),
@@ -91,7 +91,7 @@ impl CrossOrigin {
 
     /// Lets preflights ask for these methods too: an embedder's own routes may have a `PUT`.
     #[must_use]
-    pub fn with_methods(mut self, more: impl IntoIterator<Item = Method>) -> Self {
+    pub(crate) fn with_methods(mut self, more: impl IntoIterator<Item = Method>) -> Self {
         let rules = Arc::make_mut(&mut self.0);
         let all = more.into_iter().fold(METHODS.to_owned(), |all, method| all + ", " + method.as_str());
         rules.methods = HeaderValue::try_from(all).unwrap_or(HeaderValue::from_static(METHODS));
@@ -99,7 +99,7 @@ impl CrossOrigin {
     }
 
     /// Which origins may call.
-    pub fn policy(&self) -> &OriginPolicy {
+    pub(crate) fn policy(&self) -> &OriginPolicy {
         &self.0.policy
     }
 }

@@ -30,31 +30,31 @@ const CLIENT_GONE: u16 = 499;
 
 /// Puts requests and answers in their envelope. Cheap to clone.
 #[derive(Clone)]
-pub struct Envelope(Arc<Shared>);
+pub(crate) struct Envelope(Arc<Shared>);
 
 /// A service in an [`Envelope`].
 #[derive(Clone)]
-pub struct Enveloped<S> {
+pub(crate) struct Enveloped<S> {
     shared: Arc<Shared>,
     inner: S,
 }
 
 /// The id of a request, among its extensions: the one that it came with, or a new one.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct RequestId(HeaderValue);
+pub(crate) struct RequestId(HeaderValue);
 
 /// A request that is over, for whoever counts them.
 #[derive(Clone, Copy, Debug)]
-pub struct Answered<'a> {
+pub(crate) struct Answered<'a> {
     /// The method; `OTHER` for what is none of HTTP's own.
-    pub method: &'static str,
+    pub(crate) method: &'static str,
     /// The route as the router has it (`/accounts/sessions/{id}`), `-` where none matched. Never the path itself,
     /// which may hold an id, or anything that a stranger wrote.
-    pub route: &'a str,
+    pub(crate) route: &'a str,
     /// The status; 499 where the client went away before.
-    pub status: u16,
+    pub(crate) status: u16,
     /// How long the answer took.
-    pub took: Duration,
+    pub(crate) took: Duration,
 }
 
 struct Shared {
@@ -65,7 +65,7 @@ struct Shared {
 
 impl Envelope {
     /// Draws ids from `random`, and tells `observer` of every request that is over.
-    pub fn new(
+    pub(crate) fn new(
         public_url: &PublicUrl,
         random: Arc<dyn SecureRandom + Send + Sync>,
         observer: impl Fn(&Answered<'_>) + Send + Sync + 'static,
@@ -120,7 +120,7 @@ impl RequestId {
     }
 
     /// The id as text.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         self.0.to_str().unwrap_or_default()
     }
 }

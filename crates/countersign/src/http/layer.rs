@@ -35,6 +35,13 @@ impl Layer {
         }
     }
 
+    /// Lets pages of allowed origins use these methods too, beside GET, POST, PATCH and DELETE: a preflight asks.
+    #[must_use]
+    pub fn methods(mut self, more: impl IntoIterator<Item = Method>) -> Self {
+        self.cross_origin = self.cross_origin.with_methods(more);
+        self
+    }
+
     /// Lets this route through without a token. `path` is the route's own, as the router has it (`/notes/{id}`). `GET`
     /// counts for `HEAD` too.
     #[must_use]

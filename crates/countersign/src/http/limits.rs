@@ -40,7 +40,7 @@ const ANSWER_TIME: Duration = Duration::from_mins(1);
 
 /// Limits the requests to the routes under it.
 #[derive(Clone, Copy, Debug)]
-pub struct RequestLimits {
+pub(crate) struct RequestLimits {
     pub(super) body_bytes: usize,
     pub(super) body_time: Duration,
     pub(super) answer_time: Duration,
@@ -48,7 +48,7 @@ pub struct RequestLimits {
 
 /// A service behind [`RequestLimits`].
 #[derive(Clone, Debug)]
-pub struct Limited<S> {
+pub(crate) struct Limited<S> {
     limits: RequestLimits,
     inner: S,
 }
@@ -62,7 +62,7 @@ struct Refused {
 
 impl RequestLimits {
     /// The limits of these settings.
-    pub fn new(settings: &Settings) -> Self {
+    pub(crate) fn new(settings: &Settings) -> Self {
         let body_time = Duration::from_secs(settings.request_timeout.0.into());
         Self { body_bytes: settings.max_body, body_time, answer_time: ANSWER_TIME }
     }

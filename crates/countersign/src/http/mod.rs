@@ -5,16 +5,16 @@
 
 mod account;
 mod answers;
-pub mod body;
-pub mod client;
+pub(crate) mod body;
+pub(crate) mod client;
 pub(crate) mod code;
-pub mod cookies;
-pub mod cross_origin;
+pub(crate) mod cookies;
+pub(crate) mod cross_origin;
 mod docs;
-pub mod envelope;
+pub(crate) mod envelope;
 pub(crate) mod error;
 mod layer;
-pub mod limits;
+pub(crate) mod limits;
 mod openapi;
 mod operations;
 mod panics;

@@ -128,7 +128,7 @@ fn attempt(app: &App, headers: &HeaderMap, body: &mut JsonBody) -> Result<Attemp
     let delivery = match token_delivery {
         None => Delivery::Cookie,
         Some(name) => Delivery::parse(&name)
-            .ok_or_else(|| body.malformed("token_delivery", "Write \"cookie\" or \"body\"."))?,
+            .ok_or_else(|| JsonBody::malformed("token_delivery", "Write \"cookie\" or \"body\"."))?,
     };
     if delivery == Delivery::Body && is_browser(app, headers) {
         let detail = "Body delivery would put the refresh token within reach of the page's scripts; use cookies, or \
@@ -140,7 +140,7 @@ fn attempt(app: &App, headers: &HeaderMap, body: &mut JsonBody) -> Result<Attemp
     }
     // No stored password is longer than the maximum, so a longer one is wrong; and it is never hashed.
     let password =
-        Password::new(password).map_err(|too_long| body.malformed("password", &too_long.to_string()))?;
+        Password::new(password).map_err(|too_long| JsonBody::malformed("password", &too_long.to_string()))?;
     Ok(Attempt { username, password, delivery, remember: remember.unwrap_or(true) })
 }
 
