@@ -332,7 +332,8 @@ pub async fn add_user(countersign: &Countersign, username: &str, password: &str)
 /// Somebody who calls.
 #[derive(Clone)]
 pub struct Actor<'w> {
-    world: &'w World,
+    /// Where it calls.
+    pub world: &'w World,
     /// Headers that go with every request.
     pub headers: HeaderMap,
     /// The cookies that it holds, by name.
