@@ -1,6 +1,9 @@
 //! Guessing: the ceiling, which counts an account's failures in a row over all networks.
 
-use countersign::store::Failures;
+use std::time::Duration;
+
+use countersign::core::Network;
+use countersign::store::{Failures, UserSelector};
 use http::StatusCode;
 use serde_json::json;
 
@@ -209,6 +212,21 @@ async fn parallel_guesses_from_many_networks_cannot_outrun_it() {
     let checked = answers.iter().filter(|answer| answer.code() == "invalid_credentials").count();
     assert_eq!((checked, world.hashes() - before), (20, 20));
     throttled(login(&world, &strange(100), ALICE, ALICE_PASSWORD).await, 60);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_in_the_store_within_moments_so_that_it_outlives_a_crash() {
+    let world = world_with_ceiling(3).await;
+    fail_just_now(&world, 0, ALICE, 3).await;
+    let (store, home) = (world.store(), Network::of(HOME.parse().unwrap()));
+    let stored = async || {
+        let alice = UserSelector::Id(world.alice.id);
+        store.user_for_login(alice, false, home).await.unwrap().expect("a user")
+    };
+    assert!(stored().await.network_known);
+    while stored().await.ceiling.failures < 3 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

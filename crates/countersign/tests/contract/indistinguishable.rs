@@ -9,7 +9,7 @@ use countersign::service::password::{Hasher, Password, StoredHash};
 use countersign::store::UserSelector;
 use http::StatusCode;
 
-use crate::support::{ALICE, ALICE_PASSWORD, Answer, BOB, BOB_PASSWORD, World, add_user};
+use crate::support::{ALICE, ALICE_PASSWORD, Answer, BOB, BOB_PASSWORD, World, add_user, together};
 
 /// What all the imported hashes were made of.
 const IMPORTED_PASSWORD: &str = "pässwörd with spaces ";
@@ -124,6 +124,18 @@ async fn an_imported_hash_logs_in_and_is_upgraded_by_that() {
         assert_eq!(world.hashes() - before, 1, "{name}: by now it is as any other");
         assert_eq!(stored_hash(&world, name).await, upgraded);
         login(&world, 1, name, "not the right password").await.refused(401, "invalid_credentials");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logins_that_race_for_the_upgrade_of_a_hash_all_succeed() {
+    let world = World::new().await;
+    for (name, hash) in IMPORTED {
+        world.import_user(name, hash).await;
+        let racing = (0..4).map(|network| login(&world, network, name, IMPORTED_PASSWORD));
+        for answer in together(racing).await {
+            answer.expect(StatusCode::OK);
+        }
     }
 }
 

@@ -158,9 +158,26 @@ async fn a_body_that_is_no_login_is_malformed_and_counts_for_nothing() {
         let answer = raw(&mut browser, body).await.refused(400, "malformed_body");
         assert!(answer.set_cookies().is_empty());
     }
+    let call = browser.request(Method::POST, "/accounts/login").header("content-type", "application/json");
+    let call = call.body(&b"{\"username\": \"alice\", \"password\": \"\xff\"}"[..]);
+    call.send().await.refused(400, "malformed_body");
     // attacks 68, 88: more than ten of them, and none was a guess; a password over the maximum isn't even hashed.
     assert_eq!(world.hashes(), before);
     browser.login(ALICE, ALICE_PASSWORD).await.expect(StatusCode::OK);
+}
+
+// attack 88
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_of_a_megabyte_is_refused_unread() {
+    let world = World::new().await;
+    world.at_rest().await;
+    let before = world.hashes();
+    let body = json!({"username": ALICE, "password": "x".repeat(1 << 20)});
+    world.browser().post("/accounts/login", body).await.refused(413, "body_too_large");
+    let mut browser = world.alice_in_a_browser().await;
+    let body = json!({"old_password": ALICE_PASSWORD, "new_password": "x".repeat(1 << 20)});
+    browser.post("/accounts/password", body).await.refused(413, "body_too_large");
+    assert_eq!(world.hashes() - before, 1, "her login's");
 }
 
 // attacks 58, 59
