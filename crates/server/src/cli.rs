@@ -188,7 +188,8 @@ pub(crate) struct Rotate {
 #[derive(Args)]
 pub(crate) struct Prune {
     /// Removes this key, whatever its state: every token that it signed is refused from then on
-    #[arg(long, value_name = "KEY")]
+    // A key's name may begin with a hyphen.
+    #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
     pub(crate) kid: Vec<String>,
     #[command(flatten)]
     pub(crate) settings: SettingFlags<false>,

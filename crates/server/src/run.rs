@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use aws_lc_rs::rand::SystemRandom;
 use countersign::service::Service;
+use countersign::settings::Database;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use crate::cli::{ChangePassword, Cli, Command, CreateUser, Keys, Sessions};
@@ -35,7 +36,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Createsuperuser(create)) => runner.create_user(create, true),
         Some(Command::Createuser(create)) => runner.create_user(create, false),
         Some(Command::Changepassword(change)) => runner.change_password(&change),
-        Some(Command::Migrate(migrate)) => runner.tool(&migrate.settings.0, tools::migrated),
+        Some(Command::Migrate(migrate)) => runner.first_tool(&migrate.settings.0, tools::migrated),
         Some(Command::Keys(command)) => runner.keys(command),
         Some(Command::Sessions(command)) => runner.sessions(command),
     }
@@ -53,16 +54,21 @@ impl Runner {
     }
 
     fn create_user(&self, create: CreateUser, is_superuser: bool) -> Result<(), Failure> {
-        let wish = users::Wish { username: create.username, email: create.email, is_superuser };
-        if create.noinput {
+        let CreateUser { username, email, noinput, settings } = create;
+        if noinput {
+            let username = username.ok_or_else(|| {
+                Failure::Misused("--noinput needs a user name; write it behind --username".into())
+            })?;
+            let wish = users::Wish { username, email: email.unwrap_or_default(), is_superuser };
             let password = self.password()?;
             return self
-                .tool(&create.settings.0, async |service| users::create(service, wish, password).await);
+                .first_tool(&settings.0, async |service| users::create(service, wish, password).await);
         }
         let mut terminal = Terminal::open()?;
         let login = self.0.variable("USER").or_else(|| self.0.variable("LOGNAME"));
-        self.tool(&create.settings.0, async |service| {
-            users::create_asking(service, wish, login, &mut terminal).await
+        let known = users::Known { username, email, is_superuser, login };
+        self.first_tool(&settings.0, async |service| {
+            users::create_asking(service, known, &mut terminal).await
         })
     }
 
@@ -106,9 +112,28 @@ impl Runner {
         }
     }
 
-    /// A command that does its work on the database, and says what it did. The log tells only what went wrong, unless
-    /// more is asked for.
+    /// A command that works on what a database holds. Where there is none, it was called in the wrong folder: nothing
+    /// is made there.
     fn tool(
+        &self,
+        flags: &Flags,
+        work: impl AsyncFnOnce(&Service) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let config = self.load(flags, Missing::Leave)?;
+        let Database::Sqlite(path) = &config.settings().database;
+        if path.exists() {
+            return self.first_tool(flags, work);
+        }
+        Err(Failure::Misused(format!(
+            "there is no database {}; name the folder of the server's with --data-dir, or make the first user with \
+             countersign createsuperuser",
+            path.display()
+        )))
+    }
+
+    /// A command that may be the first one. It says what it did; the log tells only what went wrong, unless more is
+    /// asked for.
+    fn first_tool(
         &self,
         flags: &Flags,
         work: impl AsyncFnOnce(&Service) -> Result<(), Failure>,

@@ -12,43 +12,40 @@ use crate::outcome::{Failure, say};
 use crate::prompt::Ask;
 use crate::text::escape;
 
-/// What is known of a user to be made before anyone is asked.
+/// A user to be made.
 pub(crate) struct Wish {
-    pub(crate) username: Option<String>,
-    pub(crate) email: Option<String>,
+    pub(crate) username: String,
+    pub(crate) email: String,
     pub(crate) is_superuser: bool,
 }
 
-/// Makes a user of what was given, asking nobody.
+/// What is known of a user to be made before anyone is asked.
+pub(crate) struct Known {
+    pub(crate) username: Option<String>,
+    pub(crate) email: Option<String>,
+    pub(crate) is_superuser: bool,
+    /// The name of the one who is asked, which is offered as the user's.
+    pub(crate) login: Option<String>,
+}
+
+/// Makes a user, asking nobody.
 pub(crate) async fn create(service: &Service, wish: Wish, password: String) -> Result<(), Failure> {
-    let username = wish.username.ok_or_else(|| {
-        Failure::Misused("--noinput needs --username; write the user's name behind it".into())
-    })?;
-    let new = UserToCreate {
-        username,
-        email: wish.email.unwrap_or_default(),
-        password: read(password)?,
-        is_superuser: wish.is_superuser,
-    };
+    let Wish { username, email, is_superuser } = wish;
+    let new = UserToCreate { username, email, password: read(password)?, is_superuser };
     created(&service.create_user(new).await?);
     Ok(())
 }
 
-/// Makes a user, asking for what isn't known. `login` is the name of the one who is asked.
-pub(crate) async fn create_asking(
-    service: &Service,
-    wish: Wish,
-    login: Option<String>,
-    ask: &mut dyn Ask,
-) -> Result<(), Failure> {
-    let username = ask_username(service, wish.username, login, ask).await?;
-    let email = ask_email(wish.email, ask)?;
+/// Makes a user, asking for what isn't known.
+pub(crate) async fn create_asking(service: &Service, known: Known, ask: &mut dyn Ask) -> Result<(), Failure> {
+    let username = ask_username(service, known.username, known.login, ask).await?;
+    let email = ask_email(known.email, ask)?;
     loop {
         let new = UserToCreate {
             username: username.clone(),
             email: email.clone(),
             password: ask_password(ask)?,
-            is_superuser: wish.is_superuser,
+            is_superuser: known.is_superuser,
         };
         match service.create_user(new).await {
             Ok(user) => {
@@ -235,8 +232,9 @@ mod tests {
         }
     }
 
-    fn wish(username: Option<&str>, email: Option<&str>) -> Wish {
-        Wish { username: username.map(str::to_owned), email: email.map(str::to_owned), is_superuser: true }
+    fn known(username: Option<&str>, email: Option<&str>, login: Option<&str>) -> Known {
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        Known { username: owned(username), email: owned(email), is_superuser: true, login: owned(login) }
     }
 
     const GOOD: &str = "a plum tree in autumn";
@@ -245,7 +243,7 @@ mod tests {
     async fn what_is_not_given_is_asked_for() {
         let scene = Scene::new().await;
         let mut script = Script::new(&["ana", "ana@example.com", GOOD, GOOD]);
-        create_asking(scene.service(), wish(None, None), None, &mut script).await.unwrap();
+        create_asking(scene.service(), known(None, None, None), &mut script).await.unwrap();
         let user = scene.service().find_user("ana").await.unwrap();
         assert!(user.is_superuser && user.is_staff && user.is_active);
         assert_eq!(user.email, "ana@example.com");
@@ -254,13 +252,12 @@ mod tests {
     #[tokio::test]
     async fn the_name_defaults_to_the_login_that_is_free() {
         let scene = Scene::new().await;
-        let login = || Some("ana".to_owned());
         let mut script = Script::new(&["", "", GOOD, GOOD]);
-        create_asking(scene.service(), wish(None, None), login(), &mut script).await.unwrap();
+        create_asking(scene.service(), known(None, None, Some("ana")), &mut script).await.unwrap();
         assert!(script.heard("leave it empty for ana"));
         assert!(scene.service().find_user("ana").await.is_ok());
         let mut script = Script::new(&["ben", "", GOOD, GOOD]);
-        create_asking(scene.service(), wish(None, None), login(), &mut script).await.unwrap();
+        create_asking(scene.service(), known(None, None, Some("ana")), &mut script).await.unwrap();
         assert!(!script.heard("leave it empty"));
     }
 
@@ -270,12 +267,12 @@ mod tests {
         let answers =
             ["a name", "ana", "no address", "", "short", "short", GOOD, "another plum tree", GOOD, GOOD];
         let mut script = Script::new(&answers);
-        create_asking(scene.service(), wish(None, None), None, &mut script).await.unwrap();
+        create_asking(scene.service(), known(None, None, None), &mut script).await.unwrap();
         for reason in ["has only letters", "like name@example.com", "characters", "not the same"] {
             assert!(script.heard(reason), "{reason}: {:?}", script.said);
         }
         let mut script = Script::new(&["ANA", "ben", "", GOOD, GOOD]);
-        create_asking(scene.service(), wish(None, None), None, &mut script).await.unwrap();
+        create_asking(scene.service(), known(None, None, None), &mut script).await.unwrap();
         assert!(script.heard("exists already"));
         assert!(script.said.iter().all(|sentence| !sentence.contains(GOOD)));
     }
@@ -284,8 +281,8 @@ mod tests {
     async fn what_is_given_is_not_asked_for() {
         let scene = Scene::new().await;
         let mut script = Script::new(&[GOOD, GOOD]);
-        let given = wish(Some("ana"), Some("ana@example.com"));
-        create_asking(scene.service(), given, None, &mut script).await.unwrap();
+        let given = known(Some("ana"), Some("ana@example.com"), None);
+        create_asking(scene.service(), given, &mut script).await.unwrap();
         assert_eq!(script.said, ["Password: ", "Password, once more: "]);
     }
 
@@ -293,7 +290,7 @@ mod tests {
     async fn the_end_of_the_input_cancels() {
         let scene = Scene::new().await;
         let mut script = Script::new(&["ana", ""]);
-        let error = create_asking(scene.service(), wish(None, None), None, &mut script).await.unwrap_err();
+        let error = create_asking(scene.service(), known(None, None, None), &mut script).await.unwrap_err();
         assert!(matches!(error, Failure::Refused(sentence) if sentence == "cancelled"));
         assert!(scene.service().find_user("ana").await.is_err());
     }
@@ -301,7 +298,8 @@ mod tests {
     #[tokio::test]
     async fn a_password_is_changed_when_a_good_one_was_given_twice() {
         let scene = Scene::new().await;
-        create(scene.service(), wish(Some("ana"), None), GOOD.into()).await.unwrap();
+        let ana = Wish { username: "ana".into(), email: String::new(), is_superuser: false };
+        create(scene.service(), ana, GOOD.into()).await.unwrap();
         let next = "another plum tree";
         let mut script = Script::new(&["password1", "password1", next, next]);
         change_password_asking(scene.service(), "Ana", &mut script).await.unwrap();

@@ -124,3 +124,59 @@ fn it_takes_more_connections_than_the_usual_limit_of_open_files() {
         assert_eq!(&answer, b"HTTP/1.1 200");
     }
 }
+
+// attack 116
+#[test]
+fn no_secret_is_in_the_log_at_any_level() {
+    const PASSWORD: &str = "a plum tree in autumn";
+    const WRONG: &str = "an old pear in winter";
+    let scene = Scene::new();
+    let given = [("COUNTERSIGN_PASSWORD", PASSWORD)];
+    assert_eq!(scene.run_in(&given, &["createuser", "--noinput", "--username", "ana"]).code, 0);
+    let server = scene.serve(&["serve", "--log-level", "trace"]);
+    let mut secrets = vec![PASSWORD.to_owned(), WRONG.to_owned()];
+    for file in ["root_secret", "refresh_token_secret"] {
+        secrets
+            .push(std::fs::read_to_string(scene.path("countersign-data").join(file)).unwrap().trim().into());
+    }
+
+    assert!(server.login("ana", WRONG).starts_with("HTTP/1.1 401"));
+    let answer = server.login("ana", PASSWORD);
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let body: serde_json::Value = serde_json::from_str(body).unwrap();
+    let text = |name: &str| body[name].as_str().unwrap().to_owned();
+    let (access, csrf) = (text("access_token"), text("csrf_token"));
+    let refresh = head.split("refreshtoken=").nth(1).and_then(|rest| rest.split(';').next()).unwrap();
+    let cookie = format!("Cookie: refreshtoken={refresh}; csrftoken={csrf}\r\n");
+    let header = format!("X-CSRFTOKEN: {csrf}\r\n");
+    let bearer = format!("Authorization: Bearer {access}\r\n");
+    let json = "Content-Type: application/json\r\n";
+    let ok =
+        |answer: &str, status: &str| assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+    ok(&server.request("POST /accounts/refresh_token", &[&cookie, &header], ""), "200");
+    ok(&server.request("GET /accounts/profile", &[&bearer], ""), "200");
+    ok(&server.request("GET /accounts/profile", &["Authorization: Bearer not.a.token\r\n"], ""), "401");
+    let change = format!(r#"{{"old_password": "{WRONG}", "new_password": "{WRONG}"}}"#);
+    ok(&server.request("POST /accounts/password", &[&bearer, &header, json], &change), "403");
+    ok(&server.request("POST /accounts/logout", &[&cookie, &header], ""), "204");
+    secrets.extend([access, csrf, refresh.to_owned(), "not.a.token".to_owned()]);
+
+    let answer = server.stop();
+    assert!(answer.stderr.lines().count() > 5, "{answer:?}");
+    for secret in secrets {
+        assert!(!answer.all().contains(&secret), "{secret} is in {}", answer.stderr);
+    }
+}
+
+// attack 117
+#[test]
+fn a_name_that_forges_a_line_stays_in_its_own() {
+    for format in ["json", "pretty"] {
+        let scene = Scene::new();
+        let server = scene.serve(&["serve", "--log-level", "trace", "--log-format", format]);
+        server.login("ana\r\n2026 ERROR forged\u{1b}[31m\u{202e}", "a plum tree in autumn");
+        let log = server.stop().stderr;
+        assert!(!log.contains('\u{1b}') && !log.contains('\u{202e}'), "{log}");
+        assert!(!log.lines().any(|line| line.starts_with("2026 ERROR")), "{log}");
+    }
+}

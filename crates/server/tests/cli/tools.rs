@@ -63,6 +63,7 @@ fn refusals_exit_1_and_say_why() {
         (&[], &["sessions", "end", "--user", "ben"], "there is no user ben"),
         (&[], &["sessions", "end", "01890000-0000-7000-8000-000000000000"], "there is no session 01890000-"),
         (&[], &["keys", "prune", "--kid", "none"], "there is no key none"),
+        (&[], &["keys", "prune", "--kid", "-one"], "there is no key -one"),
     ] {
         let answer = scene.run_in(environment, arguments);
         assert_eq!((answer.code, &*answer.stdout), (1, ""), "{arguments:?}: {answer:?}");
@@ -184,10 +185,24 @@ fn migrate_says_that_the_database_is_up_to_date() {
 
 #[test]
 fn the_log_of_a_tool_is_quiet_unless_more_is_asked_for() {
-    let scene = Scene::new();
+    let scene = with_ana();
     assert_eq!(scene.run(&["keys", "list"]).stderr, "");
     let answer = scene.run(&["keys", "rotate", "--log-level", "info"]);
     assert!(answer.stderr.contains("key_created"), "{answer:?}");
+}
+
+#[test]
+fn a_tool_in_the_wrong_folder_makes_nothing_there() {
+    let scene = Scene::new();
+    for arguments in [&["keys", "list"][..], &["sessions", "list", "ana"], &["changepassword", "ana"]] {
+        let answer = scene.run_in(GIVEN, arguments);
+        assert_eq!((answer.code, &*answer.stdout), (2, ""), "{answer:?}");
+        assert!(
+            answer.stderr.contains("there is no database") && answer.stderr.contains("--data-dir"),
+            "{answer:?}"
+        );
+    }
+    assert!(!scene.path("countersign-data").exists());
 }
 
 #[test]
