@@ -7,6 +7,7 @@ use aws_lc_rs::rand::SystemRandom;
 use clap::{Command, FromArgMatches};
 use countersign::core::{Seconds, Secret};
 use countersign::settings::ExtraClaim;
+use proptest::prelude::*;
 
 use super::*;
 
@@ -273,6 +274,8 @@ const BAD: &[(&str, &str)] = &[
     ("public_url", "http://auth.example.com"),
     ("data_dir", ""),
     ("data_dir", "~/data"),
+    ("data_dir", "/var/what?"),
+    ("data_dir", "//var/data"),
     ("database_url", "postgres://user:hunter2@db/countersign"),
     ("database_url", "mysql://user:hunter2@db"),
     ("database_url", "sqlite:///var/x.db"),
@@ -399,6 +402,45 @@ fn no_line_of_a_broken_file_is_quoted() {
         let error = load(Written { file, ..Written::default() }).err().unwrap();
         assert!(!error.contains("hunter2") && !error.contains('\n'), "{error}");
         assert!(error.contains("countersign.toml"), "{error}");
+    }
+}
+
+/// Something that somebody may write: any text, or what resembles a value.
+fn anything() -> impl Strategy<Value = String> {
+    prop_oneof![
+        r"\PC{0,40}",
+        r"[0-9a-z:/.,_*@\[\]'=\n-]{0,40}",
+        any::<i64>().prop_map(|number| number.to_string())
+    ]
+}
+
+proptest! {
+    // attack 99
+    #[test]
+    fn whatever_is_written_a_setting_is_read_or_refused_in_one_sentence(
+        (name, ..) in prop::sample::select(SAMPLES), value in anything()
+    ) {
+        let setting = table::find(name).unwrap();
+        let variable = setting.variable();
+        let environment = [(&*variable, &*value)];
+        let line = format!("{name} = {}", toml::Value::from(&*value));
+        for written in [
+            Written { environment: &environment, ..Written::default() },
+            Written { file: &line, ..Written::default() },
+        ] {
+            if let Err(error) = load(written) {
+                prop_assert!(error.contains(name) && !error.chars().any(char::is_control), "{error:?}");
+                prop_assert!(!setting.is_secret || value.len() < 8 || !error.contains(&value), "{error:?}");
+            }
+        }
+    }
+
+    // attack 99
+    #[test]
+    fn whatever_is_in_the_file_it_is_read_or_refused_in_one_sentence(file in r"(\PC|[\n\[\]='#]){0,80}") {
+        if let Err(error) = load(Written { file: &file, ..Written::default() }) {
+            prop_assert!(!error.chars().any(char::is_control), "{error:?}");
+        }
     }
 }
 

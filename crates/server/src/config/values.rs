@@ -52,8 +52,13 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, Problem> {
     })
 }
 
+/// The database lies in it by default, so its URL must be able to name it.
 pub(super) fn folder(text: &str) -> Result<PathBuf, Problem> {
-    path(text)
+    let folder = path(text)?;
+    if text.starts_with("//") || text.contains('?') {
+        return Err("is a path that no sqlite:PATH can name; write one without // in front and without ?".into());
+    }
+    Ok(folder)
 }
 
 fn path(text: &str) -> Result<PathBuf, Problem> {
