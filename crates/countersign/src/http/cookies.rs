@@ -166,6 +166,7 @@ impl IntoResponse for TooLarge {
 #[cfg(test)]
 mod tests {
     use http::StatusCode;
+    use proptest::prelude::*;
 
     use super::*;
     use crate::http::testing::settings_at;
@@ -355,5 +356,32 @@ mod tests {
     fn cookies_that_are_too_large_are_answered_431() {
         assert_eq!(TooLarge.into_response().status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
         assert_eq!(Problem::from(TooLarge).code(), "headers_too_large");
+    }
+
+    proptest! {
+        // attack 56, attack 99
+        #[test]
+        fn whatever_stands_around_it_a_token_is_found_and_nothing_else_is_taken_for_one(
+            before in "[ -~]{0,40}", after in "(\\$?[;= \"]|refreshtoken|x){0,12}"
+        ) {
+            let sent = format!("{before}; refreshtoken=a.b.c; {after}");
+            let headers = headers(&[sent.as_bytes()]);
+            let values = plain().refresh_values(&headers).unwrap();
+            prop_assert!(values.contains(&&b"a.b.c"[..]));
+            for value in values {
+                let pair = [b"refreshtoken=", value].concat();
+                let mut pairs = sent.split(';').map(|pair| pair.trim_start_matches(' '));
+                prop_assert!(pairs.any(|sent| sent.as_bytes() == pair));
+            }
+        }
+
+        // attack 99
+        #[test]
+        fn arbitrary_bytes_are_no_token(
+            bytes in prop::collection::vec(prop_oneof![b' '..=b'~', 0x80..=0xff_u8, Just(b'\t')], 0..200)
+        ) {
+            let headers = headers(&[&bytes]);
+            prop_assert_eq!(plain().refresh_values(&headers), Ok(vec![]));
+        }
     }
 }

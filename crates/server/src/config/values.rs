@@ -56,7 +56,9 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, Problem> {
 pub(super) fn folder(text: &str) -> Result<PathBuf, Problem> {
     let folder = path(text)?;
     if text.starts_with("//") || text.contains('?') {
-        return Err("is a path that no sqlite:PATH can name; write one without // in front and without ?".into());
+        return Err(
+            "is a path that no sqlite:PATH can name; write one without // in front and without ?".into()
+        );
     }
     Ok(folder)
 }

@@ -29,6 +29,7 @@ fn check_shows_each_setting_and_where_it_was_read() {
     assert_eq!(answer.line("public_url"), ["public_url", "http://localhost:8000", "default"]);
 }
 
+// attack 116
 #[test]
 fn check_shows_secrets_only_as_set_and_makes_nothing() {
     let scene = Scene::new();
@@ -41,6 +42,7 @@ fn check_shows_secrets_only_as_set_and_makes_nothing() {
     assert!(!scene.path("countersign-data").exists());
 }
 
+// attack 116
 #[test]
 fn a_secret_of_the_environment_is_not_in_any_help() {
     let scene = Scene::new();
@@ -51,6 +53,7 @@ fn a_secret_of_the_environment_is_not_in_any_help() {
     }
 }
 
+// attack 116
 #[test]
 fn a_secret_of_the_command_line_is_not_in_any_error() {
     let scene = Scene::new();
@@ -68,6 +71,7 @@ fn a_secret_of_the_command_line_is_not_in_any_error() {
     }
 }
 
+// attack 5
 #[test]
 fn a_wrong_configuration_is_one_sentence_and_exit_code_2() {
     let scene = Scene::new();
@@ -145,6 +149,7 @@ fn what_is_fit_for_production_exits_0() {
     assert!(said.contains("Nothing here is unfit for production."));
 }
 
+// attack 5: a secret that was typed
 #[test]
 fn what_is_not_fit_for_production_is_listed_with_its_remedy_and_exits_1() {
     for (settings, finding) in [

@@ -78,6 +78,7 @@ fn the_page_on_the_second_origin_can_log_in_with_the_password_that_was_printed()
     assert!(config.ends_with(&format!(r#"{{"api":"{}","username":"demo"}}"#, demo.said("API"))), "{config}");
 }
 
+// attack 72
 #[test]
 fn the_page_runs_under_a_strict_policy() {
     let scene = Scene::new();

@@ -48,6 +48,21 @@ fn a_user_is_made_without_being_asked() {
     assert!(server.login("root", PASSWORD).starts_with("HTTP/1.1 200"));
 }
 
+// attack 96
+#[test]
+fn a_fresh_server_has_no_account() {
+    let scene = Scene::new();
+    let server = scene.serve(&["serve"]);
+    let unknown = scene.run(&["sessions", "list", "admin"]);
+    assert_eq!((unknown.code, &*unknown.stderr), (1, "error: there is no user admin\n"));
+    for (username, password) in
+        [("admin", "admin"), ("root", "root"), ("demo", "demo"), ("admin", "password")]
+    {
+        let answer = server.login(username, password);
+        assert!(answer.contains("invalid_credentials"), "{answer}");
+    }
+}
+
 #[test]
 fn refusals_exit_1_and_say_why() {
     let scene = with_ana();
@@ -92,6 +107,7 @@ fn wrong_use_exits_2_and_says_what_to_do() {
     }
 }
 
+// attack 37, attack 44
 #[test]
 fn a_password_changed_beside_a_server_ends_the_sessions_there() {
     let scene = with_ana();
@@ -105,6 +121,7 @@ fn a_password_changed_beside_a_server_ends_the_sessions_there() {
     assert!(server.login("ana", NEXT).starts_with("HTTP/1.1 200"));
 }
 
+// attack 44
 #[test]
 fn sessions_are_listed_and_ended_beside_a_server() {
     let scene = with_ana();
@@ -127,6 +144,7 @@ fn sessions_are_listed_and_ended_beside_a_server() {
     soon(|| profile(&server, &first).contains("session_ended"));
 }
 
+// attack 24
 #[test]
 fn keys_are_rotated_beside_a_server_and_nobody_is_logged_out() {
     let scene = with_ana();

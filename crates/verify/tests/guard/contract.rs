@@ -2,7 +2,7 @@
 
 use countersign_core::UserId;
 use countersign_verify::NotLive;
-use http::{Method, Request, StatusCode, header};
+use http::{HeaderValue, Method, Request, StatusCode, header};
 use proptest::prelude::*;
 
 use crate::support::{
@@ -238,7 +238,7 @@ async fn each_of_the_three_headers_countersigns() {
     }
 }
 
-// attack 53
+// attack 53, attack 57
 #[tokio::test]
 async fn the_csrf_token_of_another_session_is_csrf_failed() {
     let world = World::new();
@@ -306,6 +306,12 @@ async fn a_fault_of_the_csrf_header_is_told_before_the_end_of_the_session() {
     world.send(countersigned).await.is(401, "user_inactive");
 }
 
+fn header_byte() -> impl Strategy<Value = u8> {
+    any::<u8>().prop_filter("no header holds control characters", |byte| {
+        *byte == b'\t' || (*byte >= b' ' && *byte != 0x7f)
+    })
+}
+
 fn is_refused(world: &World, authorization: &[u8]) -> Result<(), TestCaseError> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let answer = runtime.block_on(world.get(authorization));
@@ -317,12 +323,19 @@ fn is_refused(world: &World, authorization: &[u8]) -> Result<(), TestCaseError> 
 proptest! {
     // attack 99
     #[test]
-    fn arbitrary_bytes_are_refused(bytes in proptest::collection::vec(any::<u8>().prop_filter(
-        "no header holds control characters",
-        |byte| *byte == b'\t' || (*byte >= b' ' && *byte != 0x7f),
-    ), 0..200)) {
+    fn arbitrary_bytes_are_refused(bytes in proptest::collection::vec(header_byte(), 0..200)) {
         is_refused(&World::new(), &bytes)?;
         is_refused(&World::new(), &[b"Bearer ", &bytes[..]].concat())?;
+    }
+
+    // attack 57, attack 99
+    #[test]
+    fn an_arbitrary_csrf_header_countersigns_nothing(bytes in proptest::collection::vec(header_byte(), 0..100)) {
+        let mut request = post(&token(1), &[]);
+        request.headers_mut().append("X-CSRFTOKEN", HeaderValue::from_bytes(&bytes).unwrap());
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let answer = runtime.block_on(World::new().send(request));
+        prop_assert_eq!(answer.status, StatusCode::FORBIDDEN, "{:?}", answer);
     }
 
     // attack 22

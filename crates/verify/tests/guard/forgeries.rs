@@ -105,15 +105,21 @@ async fn a_token_that_is_not_three_parts_is_invalid() {
 #[tokio::test]
 async fn a_key_that_the_token_brings_along_is_not_looked_at() {
     let world = World::new();
+    // Whoever follows a URL of the token rings here.
+    let canary = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    canary.set_nonblocking(true).unwrap();
+    let url = json!(format!("http://{}/key", canary.local_addr().unwrap()));
     let attacker = signing_key("mine");
     let pair = Ed25519KeyPair::from_pkcs8(attacker.to_pkcs8().unwrap().expose()).unwrap();
     for kid in ["ours", "mine"] {
         let header = with(good_header(), "jwk", attacker.verifying_key().to_jwk());
-        let header = with(header, "jku", json!("http://127.0.0.1:1/jwks.json"));
+        let header = with(with(header, "jku", url.clone()), "x5u", url.clone());
+        let header = with(header, "x5c", json!([STANDARD.encode(pair.public_key().as_ref())]));
         let text = unsigned(&with(header, "kid", json!(kid)).to_string(), &good_claims().to_string());
         let token = format!("{text}.{}", URL_SAFE_NO_PAD.encode(pair.sign(text.as_bytes())));
         world.bearer(&token).await.is_token_invalid(kid);
     }
+    assert_eq!(canary.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
 }
 
 // attack 15
