@@ -10,6 +10,7 @@
     reason = "a test fails by a panic"
 )]
 
+mod audit;
 mod body_delivery;
 mod ceiling;
 mod docs;
