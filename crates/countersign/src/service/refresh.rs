@@ -120,7 +120,7 @@ impl Service {
         let Some((session, _)) = self.timed("session", self.store.session(claims.session)).await? else {
             return Err(Error::RefreshTokenInvalid);
         };
-        if session.user != claims.user || claims.generation > session.generation {
+        if session.user != claims.user {
             return Err(Error::RefreshTokenInvalid);
         }
         session.liveness(self.settings.leeway, now)?;
