@@ -39,6 +39,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tower::ServiceExt;
 
+use crate::conventions;
 use crate::document::assert_documented;
 
 /// The page's origin that every world allows.
@@ -572,14 +573,16 @@ impl<'a, 'w> Call<'a, 'w> {
     }
 }
 
-/// What the router answers, and `openapi.json` knows.
+/// What the router answers: as the contract says of all answers, and as `openapi.json` knows it.
 async fn answer(router: Router, request: Request<Body>) -> Answer {
     let (method, target) = (request.method().clone(), request.uri().to_string());
+    let origin = request.headers().get(header::ORIGIN).cloned();
     let (parts, body) = router.oneshot(request).await.unwrap().into_parts();
     let bytes = body.collect().await.unwrap().to_bytes().to_vec();
     let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
     let answer = Answer { status: parts.status, headers: parts.headers, bytes, body };
     assert_documented(&method, &target, &answer);
+    conventions::hold(&method, origin.as_ref(), &answer);
     answer
 }
 
