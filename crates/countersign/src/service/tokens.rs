@@ -159,17 +159,18 @@ impl Tokens {
     }
 
     fn extra_claims(&self, user: &User) -> Map<String, Value> {
+        // There are no groups and permissions to give yet; a superuser has every right without them.
         let mut claims = Map::new();
         for claim in &self.claims_include {
             match claim {
-                ExtraClaim::Permissions if user.is_superuser => {
-                    claims.insert("is_superuser".into(), Value::Bool(true));
+                ExtraClaim::Groups => {
+                    claims.insert("groups".into(), Value::Array(Vec::new()));
                 }
                 ExtraClaim::Permissions => {
                     claims.insert("permissions".into(), Value::Array(Vec::new()));
-                }
-                ExtraClaim::Groups => {
-                    claims.insert("groups".into(), Value::Array(Vec::new()));
+                    if user.is_superuser {
+                        claims.insert("is_superuser".into(), Value::Bool(true));
+                    }
                 }
             }
         }
