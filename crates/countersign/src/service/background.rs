@@ -80,8 +80,8 @@ where
 }
 
 impl Service {
-    /// Reads the news, moves the keys on where time alone does, and forgets what has died.
-    async fn follow_news(&self) {
+    /// Reads the news, moves the keys on, and forgets what has died.
+    pub async fn follow_news(&self) {
         self.catch_up().await;
         self.liveness.forget_old(self.now());
     }

@@ -122,7 +122,9 @@ impl Service {
             return Ok(());
         }
         // A node that has just woken may catch up right here.
-        Ok(self.liveness.catch_up(self.now()).await?)
+        self.liveness.catch_up(self.now()).await?;
+        self.follow_keys().await;
+        Ok(())
     }
 
     /// Writes down what waits, and closes the store.

@@ -62,6 +62,9 @@ impl Service {
         let own = if serves { settings.access_token_lifetime } else { Seconds(0) };
         let longest = signing::longest_access_lifetime(&store, own).await?;
         let afterlife = Seconds(longest.0.saturating_add(2 * settings.leeway.0));
+        // First the place in the news, then the keys, so that no change of them falls in between.
+        let liveness = Liveness::start(store.clone(), &settings, afterlife, clock.now()).await?;
+        let liveness = Arc::new(liveness);
         let ring = if serves {
             signing::load_ring(&settings, &store, &roots, afterlife, &environment).await?
         } else {
@@ -72,9 +75,6 @@ impl Service {
                 "no signing key may sign yet: this machine's clock stands before the first one was made";
             return Err(StartError::Other(problem.into()));
         }
-
-        let liveness = Liveness::start(store.clone(), &settings, afterlife, clock.now()).await?;
-        let liveness = Arc::new(liveness);
         let verifier =
             Verifier::new(ring.verifying.clone(), settings.public_url.as_str(), settings.audience())
                 .with_leeway(settings.leeway)
