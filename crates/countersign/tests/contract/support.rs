@@ -116,6 +116,18 @@ impl World {
         self.directory.path().join("data")
     }
 
+    /// A tool beside the running server, as the command line is.
+    pub async fn tool(&self) -> Countersign {
+        let builder = Countersign::builder().data_dir(self.data_dir()).beside_a_server();
+        builder.clock(self.clock.clone()).build().await.unwrap()
+    }
+
+    /// Turns the clock, and lets the server do what it does a few times a second.
+    pub async fn turn(&self, seconds: i64) {
+        self.clock.turn(seconds);
+        self.countersign.service().follow_news().await;
+    }
+
     /// The present moment.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
