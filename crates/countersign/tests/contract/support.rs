@@ -9,10 +9,12 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::collections::BTreeMap;
+use std::fs::DirBuilder;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::task::Poll;
 
 use axum::Router;
@@ -59,6 +61,10 @@ pub const BOB_PASSWORD: &str = "an entirely different pass phrase";
 pub struct HandClock(AtomicI64);
 
 impl HandClock {
+    fn new() -> Arc<Self> {
+        Arc::new(Self(AtomicI64::new(1_795_000_000_000)))
+    }
+
     /// Moves it; back, too.
     pub fn turn(&self, seconds: i64) {
         self.0.fetch_add(seconds * 1000, Ordering::SeqCst);
@@ -90,11 +96,16 @@ impl World {
     /// With other settings.
     pub async fn with(change: impl FnOnce(&mut Settings) + Send + 'static) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let clock = Arc::new(HandClock(AtomicI64::new(1_795_000_000_000)));
+        let data_dir = directory.path().join("data");
+        DirBuilder::new().mode(0o700).create(&data_dir).unwrap();
+        for file in std::fs::read_dir(TEMPLATE.directory.path().join("data")).unwrap() {
+            let file = file.unwrap();
+            std::fs::copy(file.path(), data_dir.join(file.file_name())).unwrap();
+        }
+        let clock = HandClock::new();
         let countersign = open(&directory, &clock, change).await.unwrap();
-        let alice = add_user(&countersign, ALICE, ALICE_PASSWORD).await;
-        let bob = add_user(&countersign, BOB, BOB_PASSWORD).await;
         let router = countersign.whole();
+        let (alice, bob) = (TEMPLATE.alice.clone(), TEMPLATE.bob.clone());
         Self { clock, countersign, alice, bob, router, directory }
     }
 
@@ -253,6 +264,23 @@ impl World {
         app
     }
 }
+
+/// What every world starts from: a database with the two users and no signing key yet, and the secrets. Made once,
+/// since passwords take long to hash.
+static TEMPLATE: LazyLock<Stopped> = LazyLock::new(|| {
+    let make = async {
+        let (directory, clock) = (tempfile::tempdir().unwrap(), HandClock::new());
+        let builder = Countersign::builder().data_dir(directory.path().join("data")).clock(clock.clone());
+        let countersign = builder.beside_a_server().build().await.unwrap();
+        let alice = add_user(&countersign, ALICE, ALICE_PASSWORD).await;
+        let bob = add_user(&countersign, BOB, BOB_PASSWORD).await;
+        countersign.shutdown().await;
+        Stopped { clock, alice, bob, directory }
+    };
+    // On a thread of its own: a test's runtime can't wait for another one.
+    let made = std::thread::spawn(|| tokio::runtime::Runtime::new().unwrap().block_on(make));
+    made.join().unwrap()
+});
 
 /// A world whose server doesn't run.
 pub struct Stopped {
