@@ -18,7 +18,7 @@ async fn routes(actor: &Actor<'_>, world: &World) -> Vec<Route> {
     let document = world.anonymous().get("/openapi.json").await.body;
     let mut routes = Vec::new();
     for (template, operations) in document["paths"].as_object().unwrap() {
-        let path = template.replace("{id}", &actor.session().to_string());
+        let path = template.replace("{id}", &actor.session().to_string()).replace("{asset}", "page.js");
         assert!(!path.contains('{'), "{path}: say what this test is to put there");
         for (method, operation) in operations.as_object().unwrap() {
             let Ok(method) = method.to_uppercase().parse() else { continue };
