@@ -39,6 +39,15 @@ fn versions_stand_in_the_workspace_alone() {
     }
 }
 
+// attack 120
+#[test]
+fn no_crate_of_ours_may_be_unsafe() {
+    assert!(read("Cargo.toml").contains("\nunsafe_code = \"forbid\""));
+    for member in members() {
+        assert!(member.contains("\n[lints]\nworkspace = true\n"), "{member}");
+    }
+}
+
 #[test]
 fn entries_are_the_dependencies_of_all_tables_and_nothing_else() {
     let manifest = "\

@@ -27,6 +27,7 @@ fn request(method: Method, path: &str) -> http::request::Builder {
     Request::builder().method(method).uri(path).header(header::ORIGIN, PAGE)
 }
 
+// attack 51
 #[tokio::test(flavor = "multi_thread")]
 async fn a_route_of_ones_own_is_guarded_as_countersign_s_are() {
     let folder = tempfile::tempdir().unwrap();

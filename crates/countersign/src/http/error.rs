@@ -95,3 +95,24 @@ pub(crate) fn internal_error() -> Problem {
 fn refused_token(code: Code, sentence: &'static str) -> Problem {
     code.problem(sentence).with_challenge(Challenge::InvalidToken(sentence))
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::to_bytes;
+
+    use super::*;
+
+    // attack 119
+    #[tokio::test]
+    async fn a_client_sees_nothing_of_a_defect() {
+        let cause = "near \"hunter2\": syntax error in SELECT password_hash FROM users";
+        let answer = Refusal::from(Error::Internal(cause.into())).into_response();
+        assert_eq!(answer.status(), http::StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = format!("{:?}", answer.headers());
+        let body = to_bytes(answer.into_body(), 4096).await.unwrap();
+        let said = headers + &String::from_utf8_lossy(&body);
+        for part in ["hunter2", "SELECT", "users", "syntax", env!("CARGO_PKG_VERSION")] {
+            assert!(!said.contains(part), "{part} in {said}");
+        }
+    }
+}

@@ -107,33 +107,6 @@ async fn every_route_that_takes_a_body_takes_json_alone() {
     is_as_before(&world, &browser).await;
 }
 
-// attack 60
-#[tokio::test(flavor = "multi_thread")]
-async fn a_method_is_what_the_request_line_says_and_one_of_the_routes() {
-    let world = World::new().await;
-    let browser = world.alice_in_a_browser().await;
-    for Route { path, .. } in routes(&browser, &world).await {
-        for strange in ["TRACE", "CONNECT", "PURGE", "get", "Post"] {
-            let method = Method::from_bytes(strange.as_bytes()).unwrap();
-            let answer = browser.clone().request(method, &path).send().await;
-            let answer = answer.refused(405, "method_not_allowed");
-            assert!(!answer.header("allow").unwrap().contains(strange), "{path}");
-        }
-    }
-    // What some frameworks would take for a `DELETE`.
-    let path = format!("/accounts/sessions/{}", browser.session());
-    for target in ["/accounts/sessions", "/accounts/sessions?_method=DELETE", &*path] {
-        for method in [Method::GET, Method::POST] {
-            for header in ["x-http-method-override", "x-method-override", "x-http-method"] {
-                let call =
-                    browser.clone().request(method.clone(), target).header(header, "DELETE").send().await;
-                assert!(matches!(call.status.as_u16(), 200 | 405), "{method} {target}: {:?}", call.status);
-            }
-        }
-    }
-    is_as_before(&world, &browser).await;
-}
-
 // attack 73, attack 93
 #[tokio::test(flavor = "multi_thread")]
 async fn no_header_says_what_browsers_see() {

@@ -111,6 +111,7 @@ fn a_root_secret_that_was_changed_is_a_clear_error() {
     assert!(answer.stderr.contains("error: root_secret (default): "), "{answer:?}");
 }
 
+// attack 109
 #[test]
 fn it_takes_more_connections_than_the_usual_limit_of_open_files() {
     let scene = Scene::new();
@@ -179,4 +180,40 @@ fn a_name_that_forges_a_line_stays_in_its_own() {
         assert!(!log.contains('\u{1b}') && !log.contains('\u{202e}'), "{log}");
         assert!(!log.lines().any(|line| line.starts_with("2026 ERROR")), "{log}");
     }
+}
+
+// attack 118
+#[test]
+fn each_security_event_is_a_line_with_its_time_its_user_and_its_network() {
+    let scene = Scene::new();
+    let given = [("COUNTERSIGN_PASSWORD", "a plum tree in autumn")];
+    assert_eq!(scene.run_in(&given, &["createuser", "--noinput", "--username", "ana"]).code, 0);
+    let server = scene.serve(&["serve", "--rotation-grace=0", "--throttle-name-limit=1"]);
+    for _ in 0..2 {
+        server.login("ben", "an old pear in winter");
+    }
+    let signed_in = server.login("ana", "a plum tree in autumn");
+    let value = |name: &str| signed_in.split(name).nth(1).and_then(|rest| rest.split(';').next()).unwrap();
+    let cookie = format!("Cookie: refreshtoken={}\r\n", value("refreshtoken="));
+    let csrf = format!("X-CSRFTOKEN: {}\r\n", value("csrftoken="));
+    let refresh = |headers: &[&str]| server.request("POST /accounts/refresh_token", headers, "");
+    refresh(&[&cookie]); // without the CSRF header
+    refresh(&[&cookie, &csrf]);
+    refresh(&[&cookie, &csrf]); // twice: theft
+    let log = server.stop().stderr;
+
+    let records: Vec<serde_json::Value> =
+        log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let events: Vec<_> = records.iter().filter(|it| it["target"] == "countersign::security").collect();
+    for (event, who) in
+        [("login_failed", false), ("login_throttled", false), ("login", true), ("theft", true)]
+    {
+        let found: Vec<_> = events.iter().filter(|it| it["event"] == event).collect();
+        assert!(found.len() == 1, "{event}: {log}");
+        assert_eq!(found[0]["ip"], "127.0.0.1");
+        assert!(found[0]["timestamp"].as_str().unwrap().ends_with('Z'));
+        assert_eq!(found[0]["user"].is_number(), who, "{event}");
+    }
+    let codes: Vec<_> = records.iter().filter_map(|it| it["code"].as_str()).collect();
+    assert!(codes.contains(&"csrf_failed") && codes.contains(&"throttled"), "{codes:?}");
 }
