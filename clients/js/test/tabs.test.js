@@ -1,0 +1,336 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { API, world } from './support/browser.js';
+import { settle } from './support/clock.js';
+
+const REFRESH = 'POST /accounts/refresh_token';
+const get = (tab) => tab.client.fetch(`${API}/api/orders`);
+
+/** A browser in which that many tabs are signed in. */
+async function tabs(count, options) {
+  const all = world(options);
+  const first = await all.browser.signedInTab();
+  const others = Array.from({ length: count - 1 }, () => all.browser.tab());
+  await all.clock.until(Promise.all(others.map(({ client }) => client.restore())));
+  for (const tab of others) tab.events.length = 0;
+  return { ...all, tabs: [first, ...others], restores: all.browser.refreshes() };
+}
+
+test('a new tab gets its tokens from one that has them', async () => {
+  const { browser, tabs: all } = await tabs(8);
+  assert.equal(browser.refreshes(), 0);
+  assert.ok(all.every(({ client }) => client.user.username === 'ada'));
+});
+
+test('eight tabs make the refreshes of one', async () => {
+  const { clock, browser, tabs: all } = await tabs(8);
+  for (let round = 1; round <= 5; round += 1) {
+    await clock.advance(400_000);
+    const responses = await clock.until(Promise.all(all.map(get)));
+    assert.ok(responses.every(({ status }) => status === 200));
+    assert.equal(browser.refreshes(), round);
+  }
+});
+
+test('eight busy tabs with a token of one second make the refreshes of one', async () => {
+  const { clock, server, browser } = world();
+  server.accessLifetime = 1;
+  const first = await browser.signedInTab();
+  const all = [first, ...Array.from({ length: 7 }, () => browser.tab())];
+  let requests = 0;
+  const work = async (tab, nth) => {
+    const end = clock.wall + 20_000;
+    while (clock.wall < end) {
+      assert.equal((await get(tab)).status, 200);
+      requests += 1;
+      await new Promise((resolve) => clock.setTimeout(resolve, 90 + nth * 7));
+    }
+  };
+  await clock.until(Promise.all(all.map(work)));
+  assert.ok(requests > 1000, `${requests} requests`);
+  assert.ok(browser.refreshes() <= 27, `${browser.refreshes()} refreshes in 20 s`);
+  assert.equal(server.thefts, 0);
+});
+
+test('a tab that needs a token just as another has got one makes no request', async () => {
+  const {
+    clock,
+    browser,
+    tabs: [one, other],
+  } = await tabs(2);
+  await clock.advance(400_000);
+  const release = browser.hold(REFRESH);
+  const first = get(one);
+  await settle();
+  const second = get(other);
+  await settle();
+  release();
+  await clock.until(Promise.all([first, second]));
+  assert.equal(browser.refreshes(), 1);
+});
+
+for (const [what, options] of [
+  ['with Web Locks and a channel', {}],
+  ['without Web Locks', { hasLocks: false }],
+  ['without a channel', { hasChannel: false }],
+  ['without Web Locks and local storage', { hasLocks: false, hasStorage: false }],
+  ['without anything', { hasLocks: false, hasStorage: false, hasChannel: false }],
+]) {
+  test(`tabs that race keep their session ${what}`, async () => {
+    const { clock, server, browser, tabs: all } = await tabs(6, options);
+    const before = browser.refreshes();
+    for (let round = 0; round < 4; round += 1) {
+      await clock.advance(400_000);
+      const responses = await clock.until(Promise.all(all.map(get)));
+      assert.ok(responses.every(({ status }) => status === 200));
+    }
+    assert.equal(server.thefts, 0);
+    assert.equal(server.live().length, 1);
+    const isShared =
+      options.hasChannel !== false && (options.hasLocks !== false || options.hasStorage !== false);
+    if (isShared) assert.equal(browser.refreshes() - before, 4);
+  });
+}
+
+test('a tab that is frozen in the middle of a refresh holds the others up for seconds, not for ever', async () => {
+  for (const hasLocks of [true, false]) {
+    const {
+      clock,
+      server,
+      browser,
+      tabs: [frozen, other],
+    } = await tabs(2, { hasLocks });
+    await clock.advance(400_000);
+    browser.hold(REFRESH);
+    const never = get(frozen);
+    never.catch(() => {});
+    await clock.advance(100);
+    const request = get(other);
+    await clock.advance(12_500);
+    assert.equal((await request).status, 200);
+    assert.equal(server.thefts, 0);
+  }
+});
+
+test('a tab that is closed in the middle of a refresh is made good by another, with its key', async () => {
+  const {
+    clock,
+    server,
+    browser,
+    tabs: [closed, other],
+  } = await tabs(2);
+  await clock.advance(400_000);
+  const release = browser.hold(REFRESH);
+  get(closed);
+  await clock.advance(100);
+  closed.close();
+  release();
+  await clock.advance(3_600_000);
+  assert.equal((await clock.until(get(other))).status, 200);
+  const keys = browser.log
+    .filter(({ line }) => line === REFRESH)
+    .map(({ headers }) => headers.get('Idempotency-Key'));
+  assert.equal(keys.length, 2);
+  assert.equal(keys[0], keys[1]);
+  assert.equal(server.thefts, 0);
+});
+
+test('a login in one tab is a login in all', async () => {
+  const { clock, server, browser } = world();
+  const [one, other] = [browser.tab(), browser.tab()];
+  await clock.until(other.client.restore());
+  await clock.until(one.client.login({ username: 'ada', password: server.password }));
+  assert.equal(other.client.user.username, 'ada');
+  assert.deepEqual(
+    other.events.map(({ type }) => type),
+    ['signed_out', 'signed_in'],
+  );
+  assert.equal((await clock.until(get(other))).status, 200);
+});
+
+test('a logout in one tab is a logout in all', async () => {
+  const { clock, browser, tabs: all } = await tabs(3);
+  await clock.until(all[1].client.logout());
+  await settle();
+  for (const tab of all) {
+    assert.equal(tab.client.user, null);
+    assert.deepEqual(tab.events, [{ type: 'signed_out', user: null }]);
+    assert.equal((await clock.until(get(tab))).status, 401);
+  }
+  assert.equal(browser.log.at(-1).headers.has('Authorization'), false);
+});
+
+test('a session that one tab finds ended is over in all, with the reason', async () => {
+  const { clock, server, browser, tabs: all } = await tabs(3);
+  server.endAll(1, 'user_inactive');
+  await clock.until(get(all[0]));
+  await settle();
+  for (const tab of all) {
+    assert.deepEqual(tab.events, [{ type: 'session_ended', user: null, code: 'user_inactive' }]);
+  }
+  assert.equal(browser.refreshes(), 1);
+});
+
+test('a changed password leaves the other tabs signed in', async () => {
+  const {
+    clock,
+    server,
+    browser,
+    tabs: [one, other],
+  } = await tabs(2);
+  await clock.until(
+    one.client.changePassword({
+      oldPassword: server.password,
+      newPassword: 'a much better password',
+    }),
+  );
+  assert.equal((await clock.until(get(other))).status, 200);
+  assert.equal(browser.refreshes(), 0);
+  assert.deepEqual(other.events, []);
+});
+
+test('a changed profile shows in all tabs', async () => {
+  const {
+    clock,
+    tabs: [one, other],
+  } = await tabs(2);
+  await clock.until(one.client.updateProfile({ first_name: 'Augusta' }));
+  await settle();
+  assert.equal(other.client.user.first_name, 'Augusta');
+  assert.deepEqual(
+    other.events.map(({ type }) => type),
+    ['user_updated'],
+  );
+});
+
+test('when another user signs in, the other tabs stop', async () => {
+  const {
+    clock,
+    server,
+    browser,
+    tabs: [one, other],
+  } = await tabs(2);
+  await clock.until(one.client.login({ username: 'bob', password: server.password }));
+  await settle();
+  assert.equal(other.client.user, null);
+  assert.deepEqual(other.events, [{ type: 'user_changed', user: null }]);
+  const before = browser.log.length;
+  await assert.rejects(get(other), { code: 'user_changed' });
+  await assert.rejects(other.client.updateProfile({ first_name: 'Bobby' }), {
+    code: 'user_changed',
+  });
+  assert.equal(browser.log.length, before, 'nothing goes out as the other user');
+  await clock.until(other.client.login({ username: 'bob', password: server.password }));
+  assert.equal(other.client.user.username, 'bob');
+});
+
+test('a request that was under way as one user is not repeated as another', async () => {
+  const {
+    clock,
+    server,
+    browser,
+    tabs: [one, other],
+  } = await tabs(2);
+  const release = browser.hold('POST /api/orders', { before: true });
+  const order = other.client.fetch(`${API}/api/orders`, { method: 'POST', body: 'one book' });
+  await settle();
+  await clock.until(one.client.logout());
+  await clock.until(one.client.login({ username: 'bob', password: server.password }));
+  await settle();
+  assert.equal(
+    other.client.user.username,
+    'bob',
+    'a tab that showed nobody goes on as the new user',
+  );
+  release();
+  assert.equal((await clock.until(order)).status, 401);
+  assert.equal(browser.count('POST /api/orders'), 1);
+});
+
+test('old news doesn’t undo newer news', async () => {
+  const {
+    clock,
+    server,
+    browser,
+    tabs: [one, late, asking],
+  } = await tabs(3);
+  // `late` has heard nothing of the logout yet when it answers `asking`.
+  const stale = {
+    accessToken: 'access-old',
+    csrfToken: browser.jar.get('csrftoken'),
+    lifetime: 300_000,
+  };
+  const told = clock.wall;
+  await clock.until(one.client.logout());
+  const channel = browser
+    .platform('script', 'https://app.example.com/')
+    .channel(`countersign ${API}/accounts/`);
+  channel.postMessage({ tokens: { ...stale, user: server.users.get(1), age: 0, at: told } });
+  await settle();
+  for (const tab of [one, late, asking]) assert.equal(tab.client.user, null);
+});
+
+test('an old logout doesn’t end a new session', async () => {
+  const {
+    clock,
+    server,
+    browser,
+    tabs: [one, other],
+  } = await tabs(2);
+  const csrfToken = browser.jar.get('csrftoken');
+  await clock.until(one.client.login({ username: 'ada', password: server.password }));
+  const channel = browser
+    .platform('script', 'https://app.example.com/')
+    .channel(`countersign ${API}/accounts/`);
+  channel.postMessage({
+    end: { csrfToken, type: 'signed_out', code: 'x', at: clock.wall + 1_000 },
+  });
+  await settle();
+  assert.equal(one.client.user.username, 'ada');
+  assert.equal(other.client.user.username, 'ada');
+});
+
+test('a login waits for the refresh under way, whose late cookie would undo it', async () => {
+  const {
+    clock,
+    server,
+    browser,
+    tabs: [one, other],
+  } = await tabs(2);
+  await clock.advance(400_000);
+  const release = browser.hold(REFRESH);
+  const request = get(other);
+  await settle();
+  const login = one.client.login({ username: 'ada', password: server.password });
+  await clock.advance(100);
+  assert.equal(browser.count('POST /accounts/login'), 1, 'only the first one so far');
+  release();
+  await clock.until(Promise.all([request, login]));
+  await clock.advance(400_000);
+  assert.equal((await clock.until(get(one))).status, 200);
+  assert.equal((await clock.until(get(other))).status, 200);
+});
+
+test('two APIs on one page keep the keys of their refreshes apart', async () => {
+  const { clock, browser, server } = world();
+  const tab = await browser.signedInTab();
+  const other = browser.tab({ baseUrl: 'https://app.example.com/second' });
+  browser.intercept('GET /second/accounts/csrf', { status: 200, body: { csrf_token: 'x' } });
+  browser.intercept('POST /second/accounts/refresh_token', { status: 502, body: 'Bad gateway' });
+  await assert.rejects(clock.until(other.client.restore()), { code: 'unexpected_answer' });
+  const kept = [...browser.storage];
+  assert.equal(kept.length, 1);
+  await clock.advance(400_000);
+  await clock.until(get(tab));
+  assert.deepEqual([...browser.storage], kept);
+  assert.equal(server.thefts, 0);
+});
+
+test('clients of two APIs on one page share nothing', async () => {
+  const { clock, server, browser } = world();
+  const one = browser.tab();
+  const other = browser.tab({ baseUrl: 'https://other-api.example.com' });
+  await clock.until(one.client.login({ username: 'ada', password: server.password }));
+  assert.equal(other.client.user, undefined);
+});
