@@ -14,6 +14,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::id::SessionId;
 use crate::secret::{Secret, sha256};
 
+/// The characters of a token: 32 bytes in base64url, without padding.
+const LENGTH: usize = 43;
+
 /// The key that makes CSRF tokens: derived from `root_secret`, the same on every node.
 #[derive(Clone)]
 pub struct CsrfKey(hmac::Key);
@@ -42,6 +45,11 @@ impl CsrfToken {
     /// The text that goes into the cookie and the body.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// Whether this text could be one: 43 characters of base64url. (Any session's: only a [`Csh`] knows whose.)
+    pub fn has_form(text: &[u8]) -> bool {
+        text.len() == LENGTH && text.iter().all(|&byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
     }
 
     /// The hash that both JWTs carry.
@@ -105,6 +113,16 @@ mod tests {
         assert!(!csh.countersigned_by(b""));
         let other_key = CsrfKey::new(&Secret::new([2; 32]));
         assert!(!csh.countersigned_by(other_key.token(session(1)).expose().as_bytes()));
+    }
+
+    #[test]
+    fn every_token_has_the_form_and_little_else_has() {
+        let token = CsrfKey::new(&Secret::new([1; 32])).token(session(1));
+        let token = token.expose();
+        assert!(CsrfToken::has_form(token.as_bytes()));
+        for other in ["", "undefined", &token[1..], &format!("{token}="), &token.replace(&token[..1], "%")] {
+            assert!(!CsrfToken::has_form(other.as_bytes()), "{other}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The countersignature, as it comes with a request.
 
-use countersign_core::csrf::Csh;
+use countersign_core::csrf::{Csh, CsrfToken};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 /// The headers that a CSRF token may come in: ours, then what axios and Angular send.
@@ -30,6 +30,9 @@ pub enum CsrfFailure {
     /// The header's token is another session's, or nobody's.
     #[error("the CSRF token is not this session's")]
     Wrong,
+    /// What the header holds can't be a token: `undefined`, a quoted or an encoded one, another framework's.
+    #[error("the CSRF header does not hold a CSRF token")]
+    Unreadable,
     /// Two CSRF headers differ.
     #[error("the CSRF headers contradict each other")]
     Conflicting,
@@ -49,10 +52,18 @@ impl CsrfHeader<'_> {
     /// Checks that this countersigns the tokens that carry this `csh`. In constant time.
     pub fn check(self, csh: Csh) -> Result<(), CsrfFailure> {
         match self {
-            Self::Missing => Err(CsrfFailure::Missing),
-            Self::Conflicting => Err(CsrfFailure::Conflicting),
             Self::One(token) if csh.countersigned_by(token) => Ok(()),
-            Self::One(_) => Err(CsrfFailure::Wrong),
+            _ => Err(self.failure()),
+        }
+    }
+
+    /// Why this doesn't countersign, where it doesn't.
+    pub fn failure(self) -> CsrfFailure {
+        match self {
+            Self::Missing => CsrfFailure::Missing,
+            Self::Conflicting => CsrfFailure::Conflicting,
+            Self::One(token) if CsrfToken::has_form(token) => CsrfFailure::Wrong,
+            Self::One(_) => CsrfFailure::Unreadable,
         }
     }
 }

@@ -135,9 +135,21 @@ impl Problem {
     /// `403`: the countersignature is missing, or not this session's.
     pub fn csrf_failed(failure: CsrfFailure) -> Self {
         let detail = match failure {
-            CsrfFailure::Missing => "CSRF token missing: send it in the X-CSRFTOKEN header",
-            CsrfFailure::Wrong => "CSRF token is not this session's",
-            CsrfFailure::Conflicting => "CSRF headers contradict each other",
+            CsrfFailure::Missing => {
+                "CSRF token missing: send csrf_token of the login's answer in the X-CSRFTOKEN header; its cookie alone \
+                 does not count."
+            }
+            CsrfFailure::Wrong => {
+                "CSRF token of another session: send csrf_token of the latest login's answer, or of GET /accounts/csrf."
+            }
+            CsrfFailure::Unreadable => {
+                "CSRF header unreadable: a token is 43 characters of base64url; send csrf_token of the login's answer \
+                 as it is, neither quoted nor encoded."
+            }
+            CsrfFailure::Conflicting => {
+                "CSRF headers contradict each other: send the token in one of X-CSRFTOKEN, X-CSRF-Token and \
+                 X-XSRF-TOKEN alone."
+            }
         };
         Self::new(StatusCode::FORBIDDEN, "csrf_failed", detail)
     }
@@ -285,21 +297,28 @@ www-authenticate: Bearer realm="countersign", error="invalid_token", error_descr
                 r#"403
 content-type: application/problem+json
 cache-control: no-store
-{"type":"about:blank","title":"Forbidden","status":403,"detail":"CSRF token missing: send it in the X-CSRFTOKEN header","code":"csrf_failed"}"#,
+{"type":"about:blank","title":"Forbidden","status":403,"detail":"CSRF token missing: send csrf_token of the login's answer in the X-CSRFTOKEN header; its cookie alone does not count.","code":"csrf_failed"}"#,
             ),
             (
                 Problem::csrf_failed(CsrfFailure::Wrong),
                 r#"403
 content-type: application/problem+json
 cache-control: no-store
-{"type":"about:blank","title":"Forbidden","status":403,"detail":"CSRF token is not this session's","code":"csrf_failed"}"#,
+{"type":"about:blank","title":"Forbidden","status":403,"detail":"CSRF token of another session: send csrf_token of the latest login's answer, or of GET /accounts/csrf.","code":"csrf_failed"}"#,
+            ),
+            (
+                Problem::csrf_failed(CsrfFailure::Unreadable),
+                r#"403
+content-type: application/problem+json
+cache-control: no-store
+{"type":"about:blank","title":"Forbidden","status":403,"detail":"CSRF header unreadable: a token is 43 characters of base64url; send csrf_token of the login's answer as it is, neither quoted nor encoded.","code":"csrf_failed"}"#,
             ),
             (
                 Problem::csrf_failed(CsrfFailure::Conflicting),
                 r#"403
 content-type: application/problem+json
 cache-control: no-store
-{"type":"about:blank","title":"Forbidden","status":403,"detail":"CSRF headers contradict each other","code":"csrf_failed"}"#,
+{"type":"about:blank","title":"Forbidden","status":403,"detail":"CSRF headers contradict each other: send the token in one of X-CSRFTOKEN, X-CSRF-Token and X-XSRF-TOKEN alone.","code":"csrf_failed"}"#,
             ),
             (
                 Problem::permission_denied(),

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::response::{IntoResponse, Response};
-use countersign_core::origin::{CrossSite, OriginPolicy, Sent};
+use countersign_core::origin::{CrossSite, Origin, OriginPolicy, Sent};
 use countersign_verify::{Problem, is_unsafe};
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
@@ -175,18 +175,32 @@ pub(super) fn is_guarded(method: &Method, path: &str) -> bool {
     }
 }
 
+/// Names the origin and the setting. The setting's line is written out only for what it could hold.
 fn origin_not_allowed(origin: Sent<'_>) -> Problem {
     let detail = match origin {
-        Sent::Once(origin) => format!(
-            "The origin {} is not allowed; a server that should take it lists it in allowed_origins.",
-            named(origin)
-        ),
+        Sent::Once(b"null") => "The origin is null, which any page can send, so it is never allowed: it comes from a \
+                                sandboxed frame, a local file or a redirect; serve the page from an origin of its own \
+                                and list that in allowed_origins."
+            .to_owned(),
+        Sent::Once(origin) => match listable(origin) {
+            Some(origin) => format!(
+                "The origin {origin} is not in this server's allowed_origins, which count to the byte (scheme, host and \
+                 port); if the page is yours, add it there: allowed_origins = [\"{origin}\"]"
+            ),
+            None => format!("The Origin {} is none that a server could list in allowed_origins.", named(origin)),
+        },
         Sent::Repeated => "The request has more than one Origin header, and none of them counts.".to_owned(),
         Sent::Absent => "The request comes from another site and does not say from which origin; \
                          a server takes the origins that are listed in allowed_origins."
             .to_owned(),
     };
     Code::OriginNotAllowed.problem(detail)
+}
+
+/// The origin, if it is one that `allowed_origins` takes, and short enough for a sentence.
+fn listable(origin: &[u8]) -> Option<Origin> {
+    let text = std::str::from_utf8(origin).ok().filter(|text| text.len() <= NAMED_MAX)?;
+    Origin::parse(text).ok()
 }
 
 /// An origin as it may stand in a sentence: short, and without anything that isn't a plain character.
@@ -369,10 +383,20 @@ mod tests {
     async fn a_refusal_names_the_origin_and_the_setting() {
         let site = site();
         let refused = site.send("POST", "/x", &[("origin", FOREIGN)]).await;
-        let detail_of_foreign = detail(refused).await;
-        assert!(detail_of_foreign.contains(FOREIGN) && detail_of_foreign.contains("allowed_origins"));
+        let line = format!("allowed_origins = [\"{FOREIGN}\"]");
+        assert!(detail(refused).await.ends_with(&line));
         let absent = site.send("POST", "/x", &[("sec-fetch-site", "cross-site")]).await;
         assert!(detail(absent).await.contains("allowed_origins"));
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_listed_is_not_offered_as_a_line_to_copy() {
+        for origin in
+            ["null", "https://app.example.com/", "https://*.example.com", "HTTPS://APP.EXAMPLE.COM", "x\"]"]
+        {
+            let detail = detail(site().send("POST", "/x", &[("origin", origin)]).await).await;
+            assert!(detail.contains("allowed_origins") && !detail.contains("allowed_origins = "), "{detail}");
+        }
     }
 
     // attack 117

@@ -213,17 +213,12 @@ impl Service {
         if let Some(claims) = newest(signed) {
             return Ok((claims, Countersigned::Yes));
         }
-        let why = match csrf {
-            CsrfHeader::Missing => CsrfFailure::Missing,
-            CsrfHeader::One(_) => CsrfFailure::Wrong,
-            CsrfHeader::Conflicting => CsrfFailure::Conflicting,
-        };
         let Some(first) = unsigned.first().map(|claims| claims.session) else { return Err(failure) };
         if unsigned.iter().any(|claims| claims.session != first) {
             return Err(Error::NotAuthenticated);
         }
         let claims = newest(unsigned).ok_or(failure)?;
-        Ok((claims, Countersigned::No(why)))
+        Ok((claims, Countersigned::No(csrf.failure())))
     }
 
     /// A cookie's token is not taken from a body, nor the other way round: only the former carries a `csh`.

@@ -433,6 +433,24 @@ async fn the_csrf_header_has_three_names_and_they_may_not_contradict_each_other(
     contradicting.send().await.refused(403, "csrf_failed");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn csrf_failed_says_what_is_wrong_with_the_header() {
+    let world = World::new().await;
+    let browser = world.alice_in_a_browser().await;
+    let others = world.alice_in_a_browser().await.csrf.unwrap();
+    for (header, says) in [
+        (None, "CSRF token missing"),
+        (Some(others.as_str()), "CSRF token of another session"),
+        (Some("undefined"), "CSRF header unreadable"),
+    ] {
+        let mut browser = browser.clone();
+        let call = browser.request(Method::POST, ROUTE).without("x-csrftoken");
+        let call = header.into_iter().fold(call, |call, value| call.header("x-csrftoken", value));
+        let answer = call.send().await.refused(403, "csrf_failed");
+        assert!(answer.body["detail"].as_str().unwrap().starts_with(says), "{says}");
+    }
+}
+
 // attack 52, attack 53
 #[tokio::test(flavor = "multi_thread")]
 async fn only_this_session_s_csrf_token_countersigns() {

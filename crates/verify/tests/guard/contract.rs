@@ -250,6 +250,26 @@ async fn the_csrf_token_of_another_session_is_csrf_failed() {
     }
 }
 
+#[tokio::test]
+async fn csrf_failed_says_what_is_wrong_with_the_header() {
+    let world = World::new();
+    let (ours, other) = (csrf_token(session(1)), csrf_token(session(2)));
+    let quoted = format!("\"{ours}\"");
+    for (csrf, says) in [
+        (&[][..], "CSRF token missing"),
+        (&[("X-CSRFTOKEN", other.as_str())], "CSRF token of another session"),
+        (&[("X-CSRFTOKEN", "undefined")], "CSRF header unreadable"),
+        (&[("X-CSRF-Token", &quoted)], "CSRF header unreadable"),
+        (&[("X-CSRFTOKEN", &ours), ("X-XSRF-TOKEN", "stale")], "CSRF headers contradict each other"),
+    ] {
+        let answer = world.send(post(&token(1), csrf)).await;
+        answer.is(403, "csrf_failed");
+        let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.starts_with(says), "{detail}");
+        assert!(!csrf.iter().any(|(_, sent)| detail.contains(sent)), "{detail}");
+    }
+}
+
 // attack 54
 #[tokio::test]
 async fn csrf_headers_that_differ_are_csrf_failed_in_whatever_order() {
