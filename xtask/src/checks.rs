@@ -55,6 +55,15 @@ const CHECKS: &[Check] = &[
         environment: &[],
         needs: &[C_COMPILER],
     },
+    Check {
+        name: "client",
+        claim: "the browser client holds, alone and against the real program",
+        prepare: &["cargo build --package countersign-server", "npm --prefix clients/js ci"],
+        command: "npm --prefix clients/js test --",
+        // From its own folder.
+        environment: &[("COUNTERSIGN_BIN", "../../target/debug/countersign")],
+        needs: &[C_COMPILER, NODE, NPM],
+    },
     E2E,
 ];
 

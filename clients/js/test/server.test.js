@@ -1,4 +1,4 @@
-// Against the real server: `COUNTERSIGN_BIN=target/debug/countersign npm test`.
+// Against the real server: `COUNTERSIGN_BIN=../../target/debug/countersign npm test`.
 //
 // Its grace is 0, so that every refresh rotates, and the client's clock is moved instead of waiting.
 
@@ -6,14 +6,14 @@ import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 
 import { createClient } from '../src/index.js';
 
-const BINARY = process.env.COUNTERSIGN_BIN;
+const BINARY = process.env.COUNTERSIGN_BIN && resolve(process.env.COUNTERSIGN_BIN);
 const PAGE = 'http://localhost:5173';
 const PASSWORD = 'a quiet afternoon in june';
 
