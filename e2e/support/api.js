@@ -1,30 +1,35 @@
 // The API without a browser: what a test looks up behind the page's back, as the user itself.
 
-import { ada } from './program.js';
+/** A CSRF token of a session of this user's own. */
+export async function csrfTokenOf(api, user) {
+  return (await (await logIn(api, user)).json()).csrf_token;
+}
 
-/** Signs a user in by a session of its own, and asks on its behalf. */
-export async function signIn(api, { username, password } = ada) {
+/** The refresh cookie of a session of this user's own, as `name=value`. */
+export async function refreshCookieOf(api, user) {
+  const cookies = (await logIn(api, user)).headers.getSetCookie();
+  return cookies.find((cookie) => cookie.includes('refreshtoken=')).split(';')[0];
+}
+
+async function logIn(api, { username, password }) {
   const answer = await fetch(`${api}/accounts/login`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ username, password, token_delivery: 'body' }),
+    body: JSON.stringify({ username, password }),
   });
   if (!answer.ok) throw new Error(`login: ${answer.status} ${await answer.text()}`);
-  const { access_token: accessToken } = await answer.json();
-  return as(api, accessToken);
+  return answer;
 }
 
 /** Asks on behalf of whoever has this access token. */
 export function as(api, accessToken) {
-  const call = async (method, path) => {
-    const headers = { authorization: `Bearer ${accessToken}` };
-    const answer = await fetch(api + path, { method, headers });
-    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
-    return answer.status === 204 ? null : answer.json();
+  const get = async (path) => {
+    const answer = await fetch(api + path, { headers: { authorization: `Bearer ${accessToken}` } });
+    if (!answer.ok) throw new Error(`GET ${path}: ${answer.status} ${await answer.text()}`);
+    return answer.json();
   };
   return {
-    profile: async () => (await call('GET', '/accounts/profile')).user,
-    sessions: async () => (await call('GET', '/accounts/sessions')).sessions,
-    endSession: (id) => call('DELETE', `/accounts/sessions/${id}`),
+    profile: async () => (await get('/accounts/profile')).user,
+    sessions: async () => (await get('/accounts/sessions')).sessions,
   };
 }

@@ -62,11 +62,15 @@ export class DemoPage {
 
   /** Unfolds a part of the page, if it isn't. */
   async unfold(summary) {
-    const details = this.page.locator('details', { has: this.page.getByText(summary, { exact: true }) });
+    const details = this.page.locator('details', {
+      has: this.page.getByText(summary, { exact: true }),
+    });
     if ((await details.getAttribute('open')) === null) await details.locator('summary').click();
   }
 
+  /** A person looks at a tab to reload it; a tab that nobody looks at is slow. */
   async reload() {
+    await this.page.bringToFront();
     await this.page.reload();
     await this.settled();
   }

@@ -22,7 +22,7 @@ export const ada = {
 export const mallory = {
   username: 'mallory',
   email: 'mallory@example.com',
-  password: 'a woman in the middle, 1990',
+  password: 'a woman in the middle = 1990', // the = lets a form of text/plain send it
 };
 
 /**
@@ -65,7 +65,11 @@ async function run(args, folder, environment) {
 }
 
 function start(args, folder) {
-  const child = spawn(PROGRAM, args, { cwd: folder, env: clean(), stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(PROGRAM, args, {
+    cwd: folder,
+    env: clean(),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let said = '';
   let logged = '';
   child.stdout.on('data', (text) => (said += text));

@@ -1,42 +1,43 @@
-// A single-page app and its API on hosts of their own, as in production: TLS ends in front of them.
+// A single-page app and its API on two origins, as in production: TLS ends in front of them.
 
-import { serve } from './program.js';
+import { ada, serve } from './program.js';
 import { proxy } from './web.js';
 
 /**
- * Opens both. The app is a running demo's page, told that its API is there.
+ * Opens both.
  * @param {Web} web
  * @param {object} options
- * @param {{ page: string, api: string }} options.demo
+ * @param {{ page: string, api: string }} options.demo a running demo: the app is its page
  * @param {string} options.app the app's host
  * @param {string} options.api the API's host
  * @param {object} [options.settings] of the server, beside its URL and the app's origin
  * @param {object[]} [options.users]
  * @returns {Promise<Site>}
  */
-export async function openSite(web, { demo, app, api, settings = {}, users }) {
-  const site = new Site(web.origin(app), web.origin(api));
+export async function openSite(web, { demo, app, api, settings = {}, users = [ada] }) {
+  const places = { app: await web.place(app), api: await web.place(api) };
+  const site = new Site(places.app.origin, places.api.origin);
   const server = await serve({
     settings: { public_url: site.api, allowed_origins: site.app, ...settings },
     users,
   });
   site.behind = server.url;
-  web.on(
-    api,
+  places.app.serve(proxy(demo.page, { edit: (text) => text.replaceAll(demo.api, site.api) }));
+  places.api.serve(
     proxy(server.url, {
-      rewrite: (request) => site.flavour?.(request),
+      rewrite: (request) => site.flavour.rewrite?.(request),
+      mark: (answer, request) => site.flavour.mark?.(answer, request),
       onExchange: (exchange) => site.exchanges.push(exchange),
     }),
   );
-  web.on(app, proxy(demo.page, { edit: (text) => text.replaceAll(demo.api, site.api) }));
   return site;
 }
 
 class Site {
-  /** Every request that reached the API, and its answer. */
+  /** Every request that reached the API, and its status. */
   exchanges = [];
-  /** Changes requests on their way to the API: a test that turns a defence off. */
-  flavour = null;
+  /** What the proxy does to requests and answers: how a test turns a defence off. */
+  flavour = {};
   /** The API without the proxy, for what a test looks up itself. */
   behind = null;
 
@@ -51,6 +52,7 @@ class Site {
     await action();
     return this.exchanges
       .slice(before)
-      .map(({ request, status }) => `${request.method} ${request.url} ${status}`);
+      .map(({ request, status }) => `${request.method} ${request.url} ${status}`)
+      .filter((line) => !line.includes('/favicon.ico'));
   }
 }

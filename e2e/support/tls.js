@@ -23,7 +23,12 @@ export async function makeCertificate(hosts) {
     await openssl('req', ...authority, ...NEW_KEY, '-keyout', at('ca.key'), '-out', at('ca.pem'));
     const names = hosts.map((host) => `DNS:${host}`).join(',');
     const leaf = ['-x509', '-subj', '/CN=e2e', '-addext', `subjectAltName=${names}`];
-    const extensions = ['-addext', 'basicConstraints=critical,CA:FALSE', '-addext', 'extendedKeyUsage=serverAuth'];
+    const extensions = [
+      '-addext',
+      'basicConstraints=critical,CA:FALSE',
+      '-addext',
+      'extendedKeyUsage=serverAuth',
+    ];
     const signed = ['-CA', at('ca.pem'), '-CAkey', at('ca.key')];
     const out = ['-keyout', at('key.pem'), '-out', at('cert.pem')];
     await openssl('req', ...leaf, ...extensions, ...signed, ...NEW_KEY, ...out);

@@ -1,20 +1,16 @@
 // The demo page for everyone: by keyboard, on a phone, in the dark, with a screen reader.
 
 import assert from 'node:assert/strict';
-import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { after, before, describe, it } from 'node:test';
 
+import { DESKTOP, faults, PHONE, tooWide } from '../support/accessibility.js';
 import { openBrowser } from '../support/browser.js';
 import { cleanUp } from '../support/cleanup.js';
 import { DemoPage } from '../support/demo-page.js';
 import { people } from '../support/people.js';
 import { demo } from '../support/program.js';
 
-const axe = createRequire(import.meta.url)('axe-core');
-
-const PHONE = { width: 360, height: 740 };
-const DESKTOP = { width: 1280, height: 800 };
 const PICTURE = { width: 1280, height: 960 };
 
 let browser, server;
@@ -89,9 +85,13 @@ describe('demo: by keyboard alone', () => {
       const { name, outline } = await page.page.evaluate(() => {
         const element = document.activeElement;
         const { outlineStyle, outlineWidth } = getComputedStyle(element);
-        return { name: element.id || element.textContent, outline: `${outlineStyle} ${outlineWidth}` };
+        return {
+          name: element.id || element.textContent,
+          outline: `${outlineStyle} ${outlineWidth}`,
+        };
       });
-      if (name === '' || (await page.page.evaluate(() => document.activeElement === document.body))) break;
+      if (name === '' || (await page.page.evaluate(() => document.activeElement === document.body)))
+        break;
       seen.add(name);
       assert.doesNotMatch(outline, /^none|^\S+ 0px/, name);
     }
@@ -102,14 +102,14 @@ describe('demo: by keyboard alone', () => {
 describe('demo: on a phone', () => {
   it('needs no scrolling sideways, signed out or signed in, with everything unfolded', async () => {
     const page = await open({ viewport: PHONE, isMobile: true, hasTouch: true });
-    assert.deepEqual(await tooWide(page), []);
+    assert.deepEqual(await tooWide(page.page), []);
     await page.signIn(server.user);
     await page.isSignedIn();
-    assert.deepEqual(await tooWide(page), []);
+    assert.deepEqual(await tooWide(page.page), []);
     await fill(page);
     for (const summary of ['Edit the profile', 'Sessions', 'Change the password']) {
       await page.unfold(summary);
-      assert.deepEqual(await tooWide(page), [], summary);
+      assert.deepEqual(await tooWide(page.page), [], summary);
     }
   });
 
@@ -128,17 +128,17 @@ describe('demo: accessibility', () => {
     for (const viewport of [DESKTOP, PHONE]) {
       it(`has no fault that axe finds, ${colorScheme}, ${viewport.width} pixels wide`, async () => {
         const page = await open({ colorScheme, viewport, reducedMotion: 'reduce' });
-        assert.deepEqual(await faults(page), []);
+        assert.deepEqual(await faults(page.page), []);
         await page.signIn({ username: 'demo', password: 'not the right password' });
         await page.says('The user name or the password is wrong.');
-        assert.deepEqual(await faults(page), []);
+        assert.deepEqual(await faults(page.page), []);
         await page.signIn(server.user);
         await page.isSignedIn();
         await fill(page);
-        assert.deepEqual(await faults(page), []);
+        assert.deepEqual(await faults(page.page), []);
         for (const summary of ['Edit the profile', 'Change the password']) {
           await page.unfold(summary);
-          assert.deepEqual(await faults(page), [], summary);
+          assert.deepEqual(await faults(page.page), [], summary);
         }
       });
     }
@@ -149,7 +149,7 @@ describe('demo: accessibility', () => {
     await page.button('Use dark colours').click();
     const ground = () => page.page.evaluate(() => getComputedStyle(document.body).backgroundColor);
     const dark = await ground();
-    assert.deepEqual(await faults(page), []);
+    assert.deepEqual(await faults(page.page), []);
     await page.button('Use light colours').click();
     assert.notEqual(await ground(), dark);
   });
@@ -167,7 +167,9 @@ if (process.env.UPDATE_PICTURES) {
       it(`draws docs/${file}`, async () => {
         const page = await openSignedIn({ ...options, reducedMotion: 'reduce' });
         await page.says('countersigned ✓');
-        await page.page.screenshot({ path: fileURLToPath(new URL(`../../docs/${file}`, import.meta.url)) });
+        await page.page.screenshot({
+          path: fileURLToPath(new URL(`../../docs/${file}`, import.meta.url)),
+        });
       });
     }
   });
@@ -189,29 +191,4 @@ function focused(page) {
     const label = element.getAttribute('aria-label') ?? element.labels?.[0]?.textContent;
     return (label ?? element.textContent).trim();
   });
-}
-
-/** What sticks out of the page to the right. */
-function tooWide(page) {
-  return page.page.evaluate(() => {
-    const { scrollWidth, clientWidth } = document.documentElement;
-    if (scrollWidth <= clientWidth) return [];
-    return [...document.querySelectorAll('body *')]
-      .filter((element) => element.getBoundingClientRect().right > clientWidth + 1)
-      .map((element) => element.outerHTML.slice(0, 80));
-  });
-}
-
-/** What axe finds, in words. */
-async function faults(page) {
-  const standards = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
-  await page.page.evaluate(axe.source);
-  const { violations, passes } = await page.page.evaluate(
-    (values) => globalThis.axe.run({ runOnly: { type: 'tag', values } }),
-    standards,
-  );
-  assert.ok(passes.some(({ id }) => id === 'color-contrast'), 'axe looked at the page');
-  return violations.flatMap(({ id, nodes }) =>
-    nodes.map(({ target, failureSummary }) => `${id}: ${target.join(' ')}: ${failureSummary}`),
-  );
 }
