@@ -18,7 +18,7 @@ const WAITING_MAX: usize = 4096;
 
 /// Gathers what is to be written in the background.
 #[derive(Default)]
-pub struct Outbox {
+pub(crate) struct Outbox {
     waiting: Mutex<Waiting>,
     /// Whoever writes holds it: there is one batch at a time, and who has it knows that all before are written.
     pub(super) writing: tokio::sync::Mutex<()>,
@@ -37,37 +37,37 @@ struct Waiting {
 }
 
 /// What is to be written now.
-pub struct Batch {
+pub(crate) struct Batch {
     /// Events of the audit.
-    pub events: Vec<AuditEvent>,
+    pub(crate) events: Vec<AuditEvent>,
     /// Failed guesses, for the ceilings of accounts.
-    pub failures: Vec<Failures>,
+    pub(crate) failures: Vec<Failures>,
     /// Events that found no room.
-    pub dropped: u64,
+    pub(crate) dropped: u64,
 }
 
 impl Outbox {
     /// Keeps an event for the audit, and logs it: of those that share a bucket, the first.
-    pub fn push(&self, event: &AuditEvent) {
+    pub(crate) fn push(&self, event: &AuditEvent) {
         if self.lock().keep(event) {
             log(event);
         }
     }
 
     /// Keeps a failed guess at an account's password.
-    pub fn failed(&self, failures: Failures) {
+    pub(crate) fn failed(&self, failures: Failures) {
         add(&mut self.lock().failures, failures);
     }
 
     /// Forgets an account's failed guesses, right before the store does: written after that, they would count again.
-    pub fn forget_failures(&self, user: UserId) {
+    pub(crate) fn forget_failures(&self, user: UserId) {
         let mut waiting = self.lock();
         waiting.failures.remove(&user);
         waiting.last_batch.remove(&user);
     }
 
     /// An account's ceiling, as it was read from the store, with the failures that were not there yet.
-    pub fn ceiling(&self, user: UserId, stored: CeilingState) -> CeilingState {
+    pub(crate) fn ceiling(&self, user: UserId, stored: CeilingState) -> CeilingState {
         let waiting = self.lock();
         let unseen = |batch: &&Failures| Some(batch.last_at) > stored.last_failure_at;
         let last_batch = waiting.last_batch.get(&user).filter(unseen);
@@ -82,7 +82,7 @@ impl Outbox {
     }
 
     /// Takes out what waits, to be written.
-    pub fn take(&self) -> Batch {
+    pub(crate) fn take(&self) -> Batch {
         let mut waiting = self.lock();
         waiting.last_batch = std::mem::take(&mut waiting.failures);
         waiting.buckets.clear();
@@ -94,7 +94,7 @@ impl Outbox {
     }
 
     /// Puts back what could not be written, as far as there is room.
-    pub fn put_back(&self, events: Vec<AuditEvent>, failures: Vec<Failures>) {
+    pub(crate) fn put_back(&self, events: Vec<AuditEvent>, failures: Vec<Failures>) {
         let mut waiting = self.lock();
         if !failures.is_empty() {
             waiting.last_batch.clear();
@@ -140,17 +140,17 @@ fn add(batch: &mut HashMap<UserId, Failures>, more: Failures) {
 }
 
 /// An event that a user caused to themselves.
-pub fn own(kind: EventKind, user: UserId, client: &Client, at: Timestamp) -> AuditEvent {
+pub(crate) fn own(kind: EventKind, user: UserId, client: &Client, at: Timestamp) -> AuditEvent {
     AuditEvent { actor: Some(user), user: Some(user), ip: client.ip, ..AuditEvent::new(kind, at) }
 }
 
 /// The detail that says why a session ended.
-pub fn reason(reason: EndReason) -> Map<String, Value> {
+pub(crate) fn reason(reason: EndReason) -> Map<String, Value> {
     Map::from_iter([("reason".to_owned(), Value::from(reason.as_str()))])
 }
 
 /// Writes an event to the log. Session ids stay out of it, and text that a client sent is escaped.
-pub fn log(event: &AuditEvent) {
+pub(crate) fn log(event: &AuditEvent) {
     let kind = event.kind.as_str();
     let user = event.user.map(|user| user.0);
     let actor = event.actor.map(|actor| actor.0);
@@ -165,6 +165,6 @@ pub fn log(event: &AuditEvent) {
 }
 
 /// Writes a theft to the log; the store has put it into the audit.
-pub fn log_theft(claims: &RefreshClaims, client: &Client, at: Timestamp) {
+pub(crate) fn log_theft(claims: &RefreshClaims, client: &Client, at: Timestamp) {
     log(&own(EventKind::Theft, claims.user, client, at));
 }

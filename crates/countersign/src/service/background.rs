@@ -25,14 +25,14 @@ const BATCHES_MAX: usize = 200;
 
 /// The background tasks of a service. They end when this is stopped.
 #[derive(Debug)]
-pub struct Background {
+pub(crate) struct Background {
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
 
 impl Background {
     /// Starts the tasks.
-    pub fn start(service: &Arc<Service>) -> Self {
+    pub(crate) fn start(service: &Arc<Service>) -> Self {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let measured = service.clone();
@@ -57,7 +57,7 @@ impl Background {
     }
 
     /// Stops the tasks, each after what it is doing.
-    pub async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         // No receiver is left only when every task has ended already.
         let _ = self.stop.send(true);
         while self.tasks.join_next().await.is_some() {}

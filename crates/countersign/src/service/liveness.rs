@@ -20,7 +20,7 @@ use tokio::sync::Mutex;
 use crate::settings::Settings;
 
 /// The sessions that ended lately, and how fresh that knowledge is.
-pub struct Liveness {
+pub(crate) struct Liveness {
     store: Store,
     max_age: Seconds,
     leeway: Seconds,
@@ -46,7 +46,7 @@ struct Remembered {
 
 impl Liveness {
     /// Knows nothing yet, and what is news from now on. `remember` covers the longest access lifetime ever issued.
-    pub async fn start(
+    pub(crate) async fn start(
         store: Store,
         settings: &Settings,
         remember: Seconds,
@@ -66,7 +66,7 @@ impl Liveness {
     }
 
     /// Reads the news since the last time. Once this returns, all that was in the store when it was called is known.
-    pub async fn catch_up(&self, now: Timestamp) -> Result<(), StoreError> {
+    pub(crate) async fn catch_up(&self, now: Timestamp) -> Result<(), StoreError> {
         let mut head = self.head.lock().await;
         let news = self.store.news(*head).await?;
         // Nothing waits between these two: news that are past are known.
@@ -77,19 +77,19 @@ impl Liveness {
     }
 
     /// How often the news told of changed signing keys, so far.
-    pub fn key_changes(&self) -> u64 {
+    pub(crate) fn key_changes(&self) -> u64 {
         self.key_changes.load(Ordering::Acquire)
     }
 
     /// Whether the news are fresh enough to be trusted.
-    pub fn is_fresh(&self, now: Timestamp) -> bool {
+    pub(crate) fn is_fresh(&self, now: Timestamp) -> bool {
         // A clock that was set back tells nothing of an age: either way off is stale.
         let age = now.millis().abs_diff(self.fresh_at.load(Ordering::Acquire));
         age <= self.max_age.millis().unsigned_abs()
     }
 
     /// Forgets sessions whose last access token has died.
-    pub fn forget_old(&self, now: Timestamp) {
+    pub(crate) fn forget_old(&self, now: Timestamp) {
         let span = Duration::from_secs(self.remember.0.into());
         let needed =
             |ended: &Remembered| ended.ended_at + self.remember > now || ended.heard_at.elapsed() < span;
@@ -97,7 +97,7 @@ impl Liveness {
     }
 
     /// Whether the session of a verified token lives, if that is known without asking the store.
-    pub fn known(
+    pub(crate) fn known(
         &self,
         claims: &AccessClaims,
         first_sight: bool,
@@ -112,7 +112,7 @@ impl Liveness {
     }
 
     /// Asks the store whether a session lives, and is this user's.
-    pub async fn ask(&self, session: SessionId, user: UserId, now: Timestamp) -> Result<(), NotLive> {
+    pub(crate) async fn ask(&self, session: SessionId, user: UserId, now: Timestamp) -> Result<(), NotLive> {
         let found = self.store.session(session).await.map_err(|error| {
             tracing::warn!(%error, "a session could not be checked, so its request is refused");
             NotLive::Unavailable

@@ -16,7 +16,7 @@ use prometheus_client::registry::Registry;
 use super::password::pool::Gauges;
 
 /// The counts of one running server.
-pub struct Metrics {
+pub(crate) struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
     latencies: Family<RouteLabels, Histogram>,
@@ -33,7 +33,7 @@ pub struct Metrics {
 
 /// How a login went.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, EncodeLabelValue)]
-pub enum LoginResult {
+pub(crate) enum LoginResult {
     /// A session started.
     Succeeded,
     /// The name or the password was wrong, or the user inactive.
@@ -48,7 +48,7 @@ pub enum LoginResult {
 
 /// How a use of a refresh token went.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, EncodeLabelValue)]
-pub enum RotationResult {
+pub(crate) enum RotationResult {
     /// The session moved on.
     Rotated,
     /// The current generation was answered again.
@@ -87,7 +87,7 @@ struct StoreLabels {
 
 impl Metrics {
     /// Nothing counted yet.
-    pub fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         let mut registry = Registry::with_prefix("countersign");
         let seconds = || Histogram::new(exponential_buckets(0.0005, 2.0, 14));
         let latencies = Family::new_with_constructor(seconds as fn() -> Histogram);
@@ -138,7 +138,7 @@ impl Metrics {
     }
 
     /// Counts a request. The route is the matched one, never the path that was sent.
-    pub fn request(&self, method: &str, route: &str, status: u16, took: Duration) {
+    pub(crate) fn request(&self, method: &str, route: &str, status: u16, took: Duration) {
         // A client can make up methods, and must not make up labels.
         let known = ["GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"].contains(&method);
         let method = if known { method } else { "other" }.to_owned();

@@ -5,21 +5,21 @@
 //! - [`account`]: what a signed-in user does: profile, password, sessions.
 //! - [`users`]: what the one who runs the server does to users.
 //! - [`tokens`], [`keys`], [`mod@derive`]: how tokens are made, by which keys, from which secrets.
-//! - [`liveness`]: which sessions live, without a look-up per request.
+//! - `liveness`: which sessions live, without a look-up per request.
 //! - [`password`]: how passwords are hashed and chosen.
-//! - [`audit`], [`metrics`]: what is told of all this.
+//! - `audit`, `metrics`: what is told of all this.
 //! - [`open`]: how a service comes to be.
-//! - [`background`]: what runs beside the requests.
+//! - `background`: what runs beside the requests.
 
 pub mod account;
-pub mod audit;
-pub mod background;
+pub(crate) mod audit;
+pub(crate) mod background;
 pub mod derive;
 pub mod error;
 pub mod keys;
-pub mod liveness;
+pub(crate) mod liveness;
 pub mod login;
-pub mod metrics;
+pub(crate) mod metrics;
 pub mod open;
 pub mod password;
 pub mod refresh;
@@ -95,7 +95,7 @@ impl Service {
     }
 
     /// What is counted.
-    pub fn metrics(&self) -> &Arc<Metrics> {
+    pub(crate) fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
     }
 
