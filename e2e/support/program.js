@@ -32,10 +32,9 @@ export const mallory = {
 export async function serve({ settings = {}, users = [ada] } = {}) {
   const folder = await makeFolder();
   const data = ['--data-dir', join(folder, 'data')];
-  const flags = Object.entries(settings).flatMap(([name, value]) => [
-    `--${name.replaceAll('_', '-')}`,
-    String(value),
-  ]);
+  const flags = Object.entries(settings).map(
+    ([name, value]) => `--${name.replaceAll('_', '-')}=${value}`,
+  );
   const server = start(['serve', '--listen', '127.0.0.1:0', ...data, ...flags], folder);
   const [, url] = await server.says(/listening on (http:\/\/\S+)/);
   for (const { username, email, password } of users) {
