@@ -27,6 +27,7 @@ mod login;
 mod logout;
 mod new_session;
 mod operations;
+mod origins;
 mod overload;
 mod password;
 mod private_routes;
