@@ -10,6 +10,7 @@
     reason = "a test fails by a panic"
 )]
 
+mod any_bytes;
 mod audit;
 mod body_delivery;
 mod ceiling;

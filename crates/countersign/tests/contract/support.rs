@@ -548,6 +548,12 @@ impl<'a, 'w> Call<'a, 'w> {
         self
     }
 
+    /// With one more header of this name, whatever its bytes.
+    pub fn also_bytes(mut self, name: &str, value: &[u8]) -> Self {
+        self.headers.append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_bytes(value).unwrap());
+        self
+    }
+
     /// Without a header.
     pub fn without(mut self, name: &str) -> Self {
         self.headers.remove(name);
