@@ -24,6 +24,7 @@ mod forgeries;
 mod guessing;
 mod indistinguishable;
 mod keys;
+mod log;
 mod login;
 mod logout;
 mod new_session;
