@@ -5,6 +5,7 @@ use std::fs;
 
 use crate::root;
 
+// attack 120
 #[test]
 fn every_dependency_has_its_reason_and_every_reason_a_dependency() {
     let (chosen, explained) = (chosen(), explained(&read("docs/dependencies.md")));

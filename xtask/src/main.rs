@@ -5,10 +5,12 @@
 //! - `checks`: what `cargo xtask test` runs, as data, and how it is run and added up.
 //! - `needs`: what a check needs on the machine, and how it gets there.
 //! - `tally`: reads what `cargo test` and node's test runner say.
-//! - `walls`, `dependencies` (tests): the rules of the house that no compiler knows.
+//! - `walls`, `dependencies`, `checklist` (tests): the rules of the house that no compiler knows.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the person who runs it")]
 
+#[cfg(test)]
+mod checklist;
 mod checks;
 #[cfg(test)]
 mod dependencies;

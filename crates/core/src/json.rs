@@ -273,6 +273,7 @@ mod tests {
     }
 
     proptest! {
+        // attack 99
         #[test]
         fn arbitrary_bytes_do_not_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = parse(&bytes);

@@ -383,6 +383,7 @@ mod tests {
             }
         }
 
+        // attack 99
         #[test]
         fn any_text_is_read_or_refused(text: String) {
             let _ = (Username::parse(&text), Email::parse(&text));

@@ -708,6 +708,7 @@ mod tests {
             prop_assert_eq!(policy().is_allowed(&header), header == ours);
         }
 
+        // attack 99
         #[test]
         fn any_text_is_read_or_refused(text: String) {
             if let Ok(origin) = Origin::parse(&text) {

@@ -130,6 +130,7 @@ fn run_with_a_set(tally: &mut Tally, group: &Value) {
     }
 }
 
+// attack 10, attack 11, attack 21
 #[test]
 fn the_json_web_signature_vectors_hold() {
     let Some(groups) = groups("json_web_signature_test.json") else { return };
@@ -141,6 +142,7 @@ fn the_json_web_signature_vectors_hold() {
     assert_eq!(tally, expected);
 }
 
+// attack 21
 #[test]
 fn the_json_web_key_vectors_hold() {
     let Some(groups) = groups("json_web_key_test.json") else { return };
@@ -151,6 +153,7 @@ fn the_json_web_key_vectors_hold() {
     assert_eq!(tally, Tally { accepted: 3, refused: 21, not_ours: 2, ..Tally::default() });
 }
 
+// attack 21
 #[test]
 fn the_json_web_crypto_vectors_hold() {
     let Some(groups) = groups("json_web_crypto_test.json") else { return };
@@ -173,6 +176,7 @@ fn the_json_web_crypto_vectors_hold() {
     assert_eq!((encrypted, tally), (34, Tally { accepted: 4, refused: 45, ..Tally::default() }));
 }
 
+// attack 21
 /// The signatures are of bytes that are no JWS, so they go to the check beneath the parser; the keys go through
 /// the JWK reader.
 #[test]

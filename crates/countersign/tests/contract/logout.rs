@@ -35,7 +35,7 @@ async fn lives(world: &World, actor: &Actor<'_>) -> bool {
     world.session(actor.session()).await.ended.is_none()
 }
 
-// attack 34
+// attack 34, attack 67
 #[tokio::test(flavor = "multi_thread")]
 async fn a_logout_clears_the_cookies_and_ends_the_session_for_all_its_tokens_at_once() {
     let world = World::new().await;

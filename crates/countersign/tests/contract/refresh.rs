@@ -451,7 +451,7 @@ async fn csrf_failed_says_what_is_wrong_with_the_header() {
     }
 }
 
-// attack 52, attack 53
+// attack 52, attack 53, attack 57
 #[tokio::test(flavor = "multi_thread")]
 async fn only_this_session_s_csrf_token_countersigns() {
     let world = World::new().await;

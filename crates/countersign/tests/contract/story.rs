@@ -3,6 +3,7 @@
 use crate::support::{ALICE, World};
 use http::StatusCode;
 
+// attack 76
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_from_login_to_logout() {
     let world = World::new().await;

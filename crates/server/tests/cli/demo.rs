@@ -65,6 +65,7 @@ fn throw_away_folders(scene: &Scene) -> Vec<PathBuf> {
         .collect()
 }
 
+// attack 96
 #[test]
 fn the_page_on_the_second_origin_can_log_in_with_the_password_that_was_printed() {
     let scene = Scene::new();

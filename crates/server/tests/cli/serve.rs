@@ -86,6 +86,7 @@ fn metrics_have_a_listener_of_their_own() {
     assert!(log.contains(r#""address":"127.0.0.1:"#), "{log}");
 }
 
+// attack 113
 #[test]
 fn a_second_server_on_one_database_is_refused() {
     let scene = Scene::new();
@@ -182,7 +183,7 @@ fn a_name_that_forges_a_line_stays_in_its_own() {
     }
 }
 
-// attack 118
+// attack 52, attack 118
 #[test]
 fn each_security_event_is_a_line_with_its_time_its_user_and_its_network() {
     let scene = Scene::new();

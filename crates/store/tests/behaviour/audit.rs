@@ -4,6 +4,7 @@ use serde_json::{Map, json};
 
 use crate::support::{START, at, event, new_session, stores};
 
+// attack 118
 #[tokio::test]
 async fn an_event_is_kept_as_it_was_told() {
     for store in stores() {

@@ -11,6 +11,7 @@ use rusqlite::Connection;
 use crate::embedded::Embedded;
 use crate::support::{at, event, rotated, token, token_of};
 
+// attack 41
 #[cfg(unix)]
 #[tokio::test]
 async fn the_files_are_for_their_owner_alone() {
@@ -70,6 +71,7 @@ async fn a_rotation_changes_no_column_that_an_index_has() {
     assert_eq!(columns, ["ended_at", "id", "user_id"]);
 }
 
+// attack 118
 #[tokio::test]
 async fn what_the_audit_says_can_not_be_changed() {
     let store = Embedded::new();

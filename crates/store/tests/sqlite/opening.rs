@@ -87,6 +87,7 @@ async fn a_tool_does_not_change_the_schema_under_a_server() {
     server.ping().await.unwrap();
 }
 
+// attack 114
 #[tokio::test]
 async fn a_database_of_a_newer_program_is_refused() {
     let folder = folder();

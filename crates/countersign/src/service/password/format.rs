@@ -271,6 +271,7 @@ mod tests {
     }
 
     proptest! {
+        // attack 99
         #[test]
         fn no_text_makes_the_parser_panic(stored in r"(\PC*|[$,=a-z0-9_]{0,80}|(pbkdf2_sha256|scrypt|argon2|bcrypt_sha256)(\$[0-9a-zA-Zé=,+/]{0,60}){0,6})") {
             let _ = Format::parse(&stored);
