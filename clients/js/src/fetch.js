@@ -25,7 +25,8 @@ const NOT_THE_TOKEN = ['not_authenticated', 'token_prefix_missing', 'invalid_cre
 export function createFetch(platform, session, origins) {
   const { memory } = session;
 
-  return async (input, init = {}, turn = (work) => work(false)) => {
+  return async (input, init, turn = (work) => work(false)) => {
+    init ??= {};
     const given = input instanceof Request ? input : new Request(input);
     const { origin } = new URL(given.url);
     const isAuthorized = new Headers(init.headers ?? given.headers).has('Authorization');

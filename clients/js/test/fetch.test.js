@@ -47,6 +47,7 @@ test('what the caller says stays as it is', async () => {
   for (const request of [
     [ORDERS, init],
     [new URL(ORDERS), init],
+    [new Request(ORDERS, init), null],
     [new Request(ORDERS, init)],
     [new Request(ORDERS, { method: 'PUT' }), init],
   ]) {

@@ -181,6 +181,7 @@ export class FakeBrowser {
     const text = await request.text();
     const entry = {
       line,
+      url: request.url,
       origin,
       tab,
       headers,
