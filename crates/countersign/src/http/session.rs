@@ -101,13 +101,12 @@ pub(crate) async fn logout(
         let presented = presented(&app, &headers, body.refresh_token.as_deref())?;
         // An access token that is no good names no session; it is no reason to keep anyone signed in.
         let access = match app.service.verifier().authenticate(&headers, &method).await {
-            Ok(claims) => Some(claims),
-            Err(denied @ (Denied::CsrfFailed(_) | Denied::Unavailable)) => {
-                return Err(Problem::from(denied).into());
-            }
+            Ok(claims) => Some(Ok(claims)),
+            Err(Denied::CsrfFailed(failure)) => Some(Err(failure)),
+            Err(denied @ Denied::Unavailable) => return Err(Problem::from(denied).into()),
             Err(_) => None,
         };
-        app.service.logout(&presented, csrf_header(&headers), access.as_deref(), &client).await?;
+        app.service.logout(&presented, csrf_header(&headers), access, &client).await?;
         let mut response = ([NO_STORE], StatusCode::NO_CONTENT).into_response();
         answers::set_cookies(&mut response, app.cookies.clear());
         Ok(response)

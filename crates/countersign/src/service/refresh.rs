@@ -1,6 +1,7 @@
 //! Refresh, logout, and the CSRF token after a reload: what a refresh token can do.
 
 use std::fmt;
+use std::sync::Arc;
 
 use countersign_core::csrf::CsrfToken;
 use countersign_core::jwt::{AccessClaims, RefreshClaims, TokenError};
@@ -130,11 +131,14 @@ impl Service {
 
     /// Ends the sessions that the request names: by a refresh token of whatever generation and age, and by an access
     /// token. Naming none, or one that is dead already, is no error.
+    ///
+    /// An access token that the CSRF header doesn't countersign names none where a refresh token does: a tab that slept
+    /// over a new login may hold one, and still logs out.
     pub async fn logout(
         &self,
         presented: &Presented<'_>,
         csrf: CsrfHeader<'_>,
-        access: Option<&AccessClaims>,
+        access: Option<Result<Arc<AccessClaims>, CsrfFailure>>,
         client: &Client,
     ) -> Result<(), Error> {
         let by_refresh = match self.countersigned(presented, csrf, Age::Any) {
@@ -142,7 +146,11 @@ impl Service {
             Err(Error::CsrfFailed(failure)) => return Err(Error::CsrfFailed(failure)),
             Err(_) => None,
         };
-        let by_access = access.map(|claims| (claims.session, claims.user));
+        let by_access = match access {
+            Some(Ok(claims)) => Some((claims.session, claims.user)),
+            Some(Err(failure)) if by_refresh.is_none() => return Err(Error::CsrfFailed(failure)),
+            Some(Err(_)) | None => None,
+        };
         for (session, user) in
             by_refresh.into_iter().chain(by_access.filter(|named| by_refresh != Some(*named)))
         {

@@ -201,6 +201,20 @@ async fn an_access_token_that_is_no_good_keeps_nobody_signed_in() {
     }
 }
 
+// A tab that slept while another one logged in anew: it asks for the CSRF token, and its old access token is no obstacle.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_access_token_of_an_earlier_session_keeps_nobody_signed_in() {
+    let world = World::new().await;
+    let mut tab = world.alice_in_a_browser().await;
+    let mut other_tab = tab.clone();
+    other_tab.login(BOB, BOB_PASSWORD).await.expect(StatusCode::OK);
+    tab.jar.clone_from(&other_tab.jar);
+    logout!(tab).send().await.refused(403, "csrf_failed");
+    tab.get("/accounts/csrf").await.expect(StatusCode::OK);
+    logged_out(logout!(tab).send().await);
+    assert!(!lives(&world, &other_tab).await);
+}
+
 // attack 45
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forged_token_that_names_someone_s_session_ends_nothing() {
