@@ -56,7 +56,10 @@ export function createFetch(platform, session, origins) {
     const response = await send(tokens);
     if (!(await isRefused(response))) return response;
 
-    if (memory.tokens() === tokens) await abortable(session.refresh().catch(ignore), signal);
+    // There may be newer ones already. They may be old by now, too.
+    if (memory.tokens() === tokens || memory.isAging()) {
+      await abortable(session.refresh().catch(ignore), signal);
+    }
     if (memory.isStopped()) throw memory.reason();
     const renewed = memory.tokens();
     const isSameUser = memory.user()?.id === userId;

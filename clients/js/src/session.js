@@ -16,6 +16,7 @@ import { readGrant } from './wire.js';
 /** @typedef {ReturnType<typeof createSession>} SessionKeeper */
 
 const EARSHOT = 25; // milliseconds in which another tab answers
+const LONG_EARSHOT = 200; // milliseconds in which it does even on a busy machine
 const TIMEOUT = 10_000; // milliseconds for an answer; a late one could put back an older cookie
 const LONGEST_BACKOFF = 60_000; // milliseconds
 
@@ -86,8 +87,9 @@ export function createSession(platform, name, delivery, exchange) {
     const isNewsless = () => memory.news() === before;
     /** @param {boolean} waited */
     const work = async (waited) => {
-      if (isNewsless() && (waited || !memory.tokens()) && memory.tell({ ask: true })) {
-        await pause(platform, EARSHOT);
+      if (isNewsless() && memory.tell({ ask: true })) {
+        // There is time where the token still serves; and where another tab was at it, its news is coming.
+        await pause(platform, waited || memory.left() > 0 ? LONG_EARSHOT : EARSHOT);
       }
       if (isNewsless()) await rotate();
     };

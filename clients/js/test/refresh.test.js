@@ -31,12 +31,26 @@ test('an aging token is renewed while it still serves, and nobody waits for it',
   const release = browser.hold(REFRESH);
   const response = await tab.client.fetch(`${API}/api/orders`);
   assert.equal(response.status, 200);
+  await clock.advance(1_000); // the other tabs are asked first
   assert.equal(browser.refreshes(), 1);
   release();
   await clock.advance(1_000);
   await clock.advance(200_000);
   await clock.until(tab.client.fetch(`${API}/api/orders`));
   assert.equal(browser.refreshes(), 1, 'the new token serves');
+});
+
+test('a request that is refused late is repeated with a token that still serves', async () => {
+  const { clock, browser, tab } = await signedIn();
+  const other = browser.tab();
+  await clock.until(other.client.restore());
+  const release = browser.hold('GET /api/orders', { before: true });
+  const response = tab.client.fetch(`${API}/api/orders`);
+  await clock.advance(300_000);
+  await clock.until(other.client.fetch(`${API}/api/invoices`)); // this renews it for both
+  await clock.advance(400_000); // and that one, too, is old now
+  release();
+  assert.equal((await clock.until(response)).status, 200);
 });
 
 test('a token at its end is renewed before the request goes out', async () => {
