@@ -3,18 +3,19 @@
 
 import { announce, byId, el, onClick, onSubmit } from './ui.js';
 
-export function setUpAccount(client) {
+export function setUpAccount(client, watch) {
   onClick(byId('get-profile'), async () => {
-    const answer = await client.call('GET', '/accounts/profile');
-    if (answer.ok) announce(`The API knows you as ${answer.body.user.username}.`);
-    else announce(answer.body?.detail);
+    const user = await client.profile();
+    announce(`The API knows you as ${user.username}.`);
   });
 
+  // The client refreshes by itself, when a call needs it, and takes no orders.
   onClick(byId('refresh'), async () => {
-    const answer = await client.refresh();
-    if (answer.ok)
-      announce('Refreshed: a new access token, and a new refresh cookie that this page can’t see.');
-    else announce(answer.body?.detail);
+    watch.letTimePass();
+    await client.profile();
+    announce(
+      'Refreshed: a new access token, and a new refresh cookie that this page can’t see. The client’s clock was put forward, and then a call was made.',
+    );
   });
 
   setUpProfile(client);
@@ -35,21 +36,20 @@ export function showProfile(user) {
 
 function setUpProfile(client) {
   const form = byId('profile-form');
-  const emailChanged = () => form.elements.email.value !== (client.reveal().user?.email ?? '');
+  const emailChanged = () => form.elements.email.value !== (client.user?.email ?? '');
   form.elements.email.addEventListener('input', () => askForPassword(form, emailChanged()));
 
   onSubmit(form, async (fields) => {
-    const { user } = client.reveal();
+    const { user } = client;
     const changed = PROFILE_FIELDS.filter((name) => fields[name] !== (user[name] ?? ''));
     if (changed.length === 0) {
       announce('Nothing was changed, so nothing was sent.');
-      return null;
+      return;
     }
     const changes = Object.fromEntries(changed.map((name) => [name, fields[name]]));
     if (emailChanged()) changes.password = fields.password;
-    const answer = await client.updateProfile(changes);
-    if (answer.ok) announce('The profile was saved.');
-    return answer;
+    await client.updateProfile(changes);
+    announce('The profile was saved.');
   });
 }
 
@@ -65,21 +65,18 @@ function askForPassword(form, needed) {
 function setUpSessions(client) {
   const panel = byId('sessions-panel');
   panel.addEventListener('toggle', () => {
-    if (panel.open && client.reveal().user)
-      listSessions(client).catch((error) => announce(error.message));
+    if (panel.open && client.user) listSessions(client).catch((error) => announce(error.message));
   });
   onClick(byId('list-sessions'), () => listSessions(client));
   onClick(byId('end-others'), async () => {
-    const answer = await client.call('DELETE', '/accounts/sessions');
-    announce(answer.ok ? 'All other sessions have ended.' : answer.body?.detail);
+    await client.endOtherSessions();
+    announce('All other sessions have ended.');
     await listSessions(client);
   });
 }
 
 async function listSessions(client) {
-  const answer = await client.call('GET', '/accounts/sessions');
-  if (!answer.ok) return announce(answer.body?.detail);
-  const sessions = answer.body.sessions.toSorted((a, b) => b.current - a.current);
+  const sessions = (await client.sessions()).sort((a, b) => b.current - a.current);
   byId('sessions').replaceChildren(...sessions.map((session) => sessionRow(client, session)));
   byId('end-others').hidden = sessions.length < 2;
 }
@@ -109,8 +106,8 @@ function endButton(client, { id }, name) {
   const button = el('button', { type: 'button', className: 'small' }, 'End');
   button.setAttribute('aria-label', `End the session of ${name}`);
   onClick(button, async () => {
-    const answer = await client.call('DELETE', `/accounts/sessions/${encodeURIComponent(id)}`);
-    announce(answer.ok ? 'That session has ended.' : answer.body?.detail);
+    await client.endSession(id);
+    announce('That session has ended.');
     await listSessions(client);
     byId('list-sessions').focus();
   });
@@ -146,13 +143,10 @@ function deviceName(userAgent) {
 function setUpPassword(client) {
   const form = byId('password-form');
   onSubmit(form, async ({ old_password: oldPassword, new_password: newPassword }) => {
-    const answer = await client.changePassword(oldPassword, newPassword);
-    if (answer.ok) {
-      form.reset();
-      announce(
-        'The password was changed. Every older session has ended, and this page has a new one.',
-      );
-    }
-    return answer;
+    await client.changePassword({ oldPassword, newPassword });
+    form.reset();
+    announce(
+      'The password was changed. Every older session has ended, and this page has a new one.',
+    );
   });
 }

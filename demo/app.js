@@ -1,14 +1,16 @@
-// The demo page: finds out where the API is, wires the modules together, and shows one of three
-// views: looking for a session, signed out, signed in.
+// The demo page: finds out where the API is, makes the client, and shows one of three views: looking
+// for a session, signed out, signed in.
 
 import { setUpAccount, showProfile } from './account.js';
-import { createClient } from './api.js';
 import { countRefreshes, showCountdown, showTokens } from './cards.js';
+import { createClient } from './client/index.js';
 import { clearExperiments, setUpExperiments } from './experiments.js';
-import { clearLog, logExchange } from './log.js';
+import { whyOver } from './explain.js';
+import { clearLog, logExchange, logTab } from './log.js';
 import { prefill, setUpLogin, showLoginError } from './login.js';
 import { setUpTheme } from './theme.js';
 import { announce, byId, onClick } from './ui.js';
+import { createWatch } from './watch.js';
 
 async function start() {
   setUpTheme();
@@ -22,25 +24,31 @@ async function start() {
   document.querySelector('[data-api]').textContent = config.api;
   prefill(config.username);
 
-  const client = createClient({
+  const watch = createWatch({
     api: config.api,
     onExchange: (exchange) => {
       logExchange(exchange);
       countRefreshes(exchange);
     },
-    onChange: (reason) => show(client.reveal(), reason),
+    onTab: logTab,
+    onTokens: () => client.user && showTokens(watch.tokens()),
   });
+  const client = createClient({ baseUrl: config.api, platform: watch.platform });
+  client.onChange((change) => {
+    if (change.user) return showSignedIn(change.user, watch.tokens());
+    watch.forget();
+    showSignedOut(whyOver(change));
+  });
+
   setUpLogin(client);
-  setUpAccount(client);
-  setUpExperiments(client);
+  setUpAccount(client, watch);
+  setUpExperiments(client, watch);
   onClick(byId('clear-log'), clearLog);
   onClick(byId('logout'), async () => {
-    const answer = await client.logout();
-    announce(
-      answer.ok ? 'Signed out. The session has ended on the server, too.' : answer.body?.detail,
-    );
+    await client.logout();
+    announce('Signed out. The session has ended on the server, too.');
   });
-  setInterval(() => showCountdown(client.reveal()), 1000);
+  setInterval(() => client.user && showCountdown(watch.tokens()), 1000);
 
   await restore(client, config.api);
 }
@@ -52,17 +60,11 @@ async function readConfig() {
 
 async function restore(client, api) {
   try {
-    const answer = await client.restore();
-    if (answer.ok) {
-      announce(
-        'Session restored: memory was empty, and two requests brought the tokens back. See the log.',
-      );
-    } else {
-      switchTo('signed-out');
-    }
+    const user = await client.restore();
+    if (user) announce('Session restored. Memory was empty; the log shows what filled it again.');
   } catch (error) {
-    switchTo('signed-out');
-    showLoginError(`${error.message} ${whyUnreachable(api)}`);
+    const hint = error.code === 'unreachable' ? whyUnreachable(api) : '';
+    showSignedOut(`${error.message} ${hint}`);
   }
 }
 
@@ -75,25 +77,17 @@ function whyUnreachable(api) {
 
 // --- Views --------------------------------------------------------------------------------------
 
-let shownUser = null;
-
-function show(tokens, reason) {
-  const { user } = tokens;
-  if (!user) {
-    shownUser = null;
-    clearExperiments();
-    switchTo('signed-out');
-    showLoginError(reason ?? '');
-    return;
-  }
-
+function showSignedIn(user, tokens) {
   byId('user-name').textContent = user.username;
   showTokens(tokens);
-  showCountdown(tokens);
-  // A refresh brings the user again: it must not undo what is being typed.
-  if (JSON.stringify(user) !== shownUser) showProfile(user);
-  shownUser = JSON.stringify(user);
+  showProfile(user);
   switchTo('signed-in');
+}
+
+function showSignedOut(why) {
+  clearExperiments();
+  switchTo('signed-out');
+  showLoginError(why);
 }
 
 /** The keyboard's focus follows the view, since what held it is gone. */

@@ -1,11 +1,11 @@
 // The three cards: where each token is now, and what can be seen of it from here.
 
-import { headStart } from './api.js';
 import { decode, sha256 } from './tokens.js';
 import { byId, clock, el, timeOfDay } from './ui.js';
 
 export function showTokens(tokens) {
   showAccessToken(tokens);
+  showCountdown(tokens);
   showRefreshToken(tokens);
   showCsrfToken(tokens);
 }
@@ -28,12 +28,10 @@ function showAccessToken({ accessToken, expiresAt }) {
 
 /** Called every second. */
 export function showCountdown({ accessToken, expiresAt }) {
-  if (!accessToken) return;
   const left = expiresAt - Date.now();
   const { iat, exp } = decode(accessToken).claims;
   const lifetime = (exp - iat) * 1000;
   byId('access-left').textContent = clock(left);
-  byId('access-renewal').textContent = clock(headStart(lifetime));
   byId('access-bar').style.setProperty('--left', String(Math.min(1, Math.max(0, left / lifetime))));
 }
 

@@ -1,7 +1,5 @@
 // Why the API answered as it did: one sentence or two for each answer that this page can meet.
 
-import { codeOf } from './api.js';
-
 const ANSWERED = {
   'POST /accounts/login':
     'The password was right. The body brought the access token and the CSRF token. The refresh token came in a Set-Cookie header, which the browser keeps from script.',
@@ -40,7 +38,7 @@ const REFUSED = {
   invalid_password: 'The new password is too easy to guess. Length is what counts.',
   csrf_failed: 'The CSRF header is missing, or it isn’t this session’s.',
   not_authenticated: 'Nothing in this request said who is calling.',
-  token_expired: 'The access token has reached its end. The page refreshes once and tries again.',
+  token_expired: 'The access token has reached its end. The client refreshes once and tries again.',
   token_invalid: 'The access token isn’t one that this server signed as it stands.',
   session_ended:
     'The token is well made, but its session has ended: by a logout, a password change, or from another device.',
@@ -52,14 +50,27 @@ const REFUSED = {
   origin_not_allowed: 'This page’s origin isn’t on the API’s list.',
 };
 
+const OVER = {
+  session_ended: 'This session has ended: by a logout, a password change, or from another device.',
+  user_inactive: 'This user was deactivated.',
+  refresh_token_expired: 'This session has lived its whole life.',
+  user_changed: 'Someone else signed in from another tab. Reload to go on as that user.',
+};
+
 const NO_ANSWER =
   'No answer came. The server may be down, or the network, or the server doesn’t list this page’s origin, and then the browser keeps its answer from the page.';
 
 export function explain({ request, answer }) {
   if (!answer) return NO_ANSWER;
-  const code = codeOf(answer);
+  const { code } = answer;
   if (request.expected && request.expected.code === code) return request.expected.why;
   const route = `${request.method} ${request.path.replace(/(\/sessions\/).+/, '$1{id}')}`;
   if (answer.ok) return ANSWERED[route] ?? '';
   return REFUSED[`${route} ${code}`] ?? REFUSED[code] ?? answer.body?.detail ?? '';
+}
+
+/** Why nobody is signed in any more, if it was none of the user's doing. */
+export function whyOver({ type, code }) {
+  if (type === 'signed_out') return '';
+  return OVER[code ?? type] ?? REFUSED[code] ?? 'This session has ended.';
 }

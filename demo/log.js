@@ -1,11 +1,13 @@
 // The request log: what went over the wire, newest first, and why the answer was what it was.
 
-import { codeOf } from './api.js';
 import { explain } from './explain.js';
 import { shorten } from './tokens.js';
 import { byId, el, timeOfDay } from './ui.js';
 
 const LONGEST = 50; // entries
+
+/** The request's headers that script sets. */
+const SENT_HEADERS = ['Authorization', 'X-CSRFTOKEN', 'Idempotency-Key', 'Content-Type'];
 
 /** The answer's headers that the browser lets a page of another origin see. */
 const SHOWN_HEADERS = [
@@ -67,8 +69,25 @@ export function logExchange(exchange) {
     ),
   );
 
+  if (isExperiment)
+    document.querySelectorAll('#log details[open]').forEach((older) => (older.open = false));
+  add(entry);
+}
+
+/** Tokens came by no request. */
+export function logTab() {
+  add(
+    el(
+      'li',
+      { className: 'entry is-quiet' },
+      el('h3', { className: 'entry-line' }, 'From another tab'),
+      el('p', { className: 'entry-why' }, 'All tabs share one session. One of them had new tokens and sent them over, from memory to memory, so this one needed no request.'),
+    ),
+  );
+}
+
+function add(entry) {
   const list = byId('log');
-  if (isExperiment) list.querySelectorAll('details[open]').forEach((older) => (older.open = false));
   list.prepend(entry);
   list.scrollTop = 0;
   if (list.children.length > LONGEST) list.lastElementChild.remove();
@@ -86,13 +105,13 @@ export function lastEntryId() {
 }
 
 export function statusChip(answer, tone = answer?.ok ? 'is-ok' : 'is-refused') {
-  const words = [answer?.status ?? 'no answer', codeOf(answer)].filter(Boolean);
+  const words = [answer?.status ?? 'no answer', answer?.code].filter(Boolean);
   return el('span', { className: `status ${tone}` }, words.join(' '));
 }
 
 /** A refusal is red. That nobody is signed in yet is not a refusal. */
 function toneOf({ request, answer }) {
-  const isFirstVisit = request.path === '/accounts/csrf' && codeOf(answer) === 'not_authenticated';
+  const isFirstVisit = request.path === '/accounts/csrf' && answer?.code === 'not_authenticated';
   if (isFirstVisit) return 'is-quiet';
   return answer?.ok ? 'is-ok' : 'is-refused';
 }
@@ -109,7 +128,9 @@ function wire(title, lines) {
 function requestLines({ method, path, headers, body }) {
   return [
     `${method} ${path}`,
-    ...Object.entries(headers).map(([name, value]) => headerLine(name, withoutSecret(name, value))),
+    ...SENT_HEADERS.filter((name) => headers.has(name)).map((name) =>
+      headerLine(name, withoutSecret(name, headers.get(name))),
+    ),
     headerLine('Cookie', el('i', {}, 'added by the browser, out of script’s sight')),
     ...bodyLines(body),
   ];

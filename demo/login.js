@@ -1,22 +1,19 @@
 // The login form, with an answer for each way in which a login fails.
 
-import { codeOf } from './api.js';
 import { byId, onSubmit, showErrors } from './ui.js';
 
 export function setUpLogin(client) {
   const form = byId('login-form');
   onSubmit(form, async ({ username, password, remember }) => {
-    const answer = await client.login({ username, password, remember: remember === 'on' });
-    if (answer.ok) {
+    try {
+      await client.login({ username, password, remember: remember === 'on' });
       form.elements.password.value = '';
-      return answer;
+    } catch (error) {
+      if (error.retryAfter) holdBack(form, error.retryAfter);
+      else form.elements.password.select();
+      if (error.code !== 'invalid_credentials') throw error;
+      throw new Error('The user name or the password is wrong.', { cause: error });
     }
-    const wait = Number(answer.headers.get('Retry-After'));
-    if (wait > 0) return holdBack(form, wait, answer.body?.detail);
-    form.elements.password.select();
-    return codeOf(answer) === 'invalid_credentials'
-      ? { ok: false, body: { detail: 'The user name or the password is wrong.' } }
-      : answer;
   });
 }
 
@@ -30,7 +27,7 @@ export function showLoginError(detail) {
 }
 
 /** Counts down in the form until the server will listen again. Another user name may be tried at once. */
-function holdBack(form, seconds, detail = '') {
+function holdBack(form, seconds) {
   const button = form.querySelector('[type=submit]');
   const label = button.textContent;
   const until = Date.now() + seconds * 1000;
@@ -52,5 +49,4 @@ function holdBack(form, seconds, detail = '') {
   form.elements.username.addEventListener('input', release);
   const ticker = setInterval(tick, 1000);
   tick();
-  return { ok: false, body: { detail: detail || 'Too many tries.' } };
 }

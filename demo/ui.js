@@ -49,8 +49,8 @@ export function onClick(button, action) {
 }
 
 /**
- * Hands the fields of a form to `action`, once at a time. It returns the API's answer; a refusal is
- * shown in the form, at its fields where the answer names them.
+ * Hands the fields of a form to `action`, once at a time. What it throws is shown in the form, at its
+ * fields where a refusal by the API names them.
  */
 export function onSubmit(form, action) {
   form.addEventListener('submit', (event) => {
@@ -58,16 +58,15 @@ export function onSubmit(form, action) {
     whileBusy(form.querySelector('[type=submit]'), async () => {
       showErrors(form, {});
       try {
-        const answer = await action(Object.fromEntries(new FormData(form)));
-        if (answer && !answer.ok) showErrors(form, answer.body ?? {});
+        await action(Object.fromEntries(new FormData(form)));
       } catch (error) {
-        showErrors(form, { detail: error.message });
+        showErrors(form, { detail: error.message, errors: error.errors });
       }
     });
   });
 }
 
-/** Shows a problem document in its form, or takes the last one away. */
+/** Shows what went wrong in its form, or takes the last one away. */
 export function showErrors(form, { detail = '', errors = {} }) {
   for (const input of form.elements) {
     const message = input.name && form.querySelector(`[data-error-of="${input.name}"]`);

@@ -1,4 +1,4 @@
-//! The demo's page: a few files on an origin of their own, as a single-page app is.
+//! The demo's page and the client that it uses: a few files on an origin of their own, as a single-page app is.
 
 use axum::Router;
 use axum::http::header::{
@@ -9,12 +9,13 @@ use axum::middleware::map_response;
 use axum::response::Response;
 use axum::routing::get;
 
-/// The files of `demo/`, and their types.
+/// A path, the type of what is there, and its bytes.
+type File = (&'static str, &'static str, &'static [u8]);
+
+/// Files of this folder, below this path.
 macro_rules! files {
-    ($($name:literal: $kind:ident),+ $(,)?) => {
-        const FILES: &[(&str, &str, &[u8])] = &[
-            $((concat!("/", $name), $kind, include_bytes!(concat!("../../../../demo/", $name)))),+
-        ];
+    ($folder:literal at $path:literal; $($name:literal: $kind:ident),+ $(,)?) => {
+        &[$((concat!($path, $name), $kind, include_bytes!(concat!("../../../../", $folder, $name)))),+]
     };
 }
 
@@ -24,9 +25,8 @@ const JS: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 const JSON: &str = "application/json";
 
-files! {
+const PAGE: &[File] = files! { "demo/" at "/";
     "account.js": JS,
-    "api.js": JS,
     "app.js": JS,
     "cards.js": JS,
     "experiments.js": JS,
@@ -40,12 +40,27 @@ files! {
     "theme.js": JS,
     "tokens.js": JS,
     "ui.js": JS,
-}
+    "watch.js": JS,
+};
+
+/// `@countersign/client` as it stands: what is read there is what runs.
+const CLIENT: &[File] = files! { "clients/js/src/" at "/client/";
+    "client.js": JS,
+    "delivery.js": JS,
+    "error.js": JS,
+    "fetch.js": JS,
+    "index.js": JS,
+    "lock.js": JS,
+    "memory.js": JS,
+    "platform.js": JS,
+    "session.js": JS,
+    "wire.js": JS,
+};
 
 /// The page, for an API at this URL and a user of this name.
 pub(super) fn router(api: &str, username: &str) -> Router {
     let mut router = Router::new();
-    for (path, kind, bytes) in FILES {
+    for (path, kind, bytes) in PAGE.iter().chain(CLIENT) {
         router = router.route(path, get(async move || ([(CONTENT_TYPE, *kind)], *bytes)));
         if *path == "/index.html" {
             router = router.route("/", get(async move || ([(CONTENT_TYPE, *kind)], *bytes)));
@@ -82,20 +97,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_file_of_the_demo_is_in_the_program() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../demo");
-        let mut there: Vec<String> = std::fs::read_dir(folder)
+    fn every_file_of_the_page_and_its_client_is_in_the_program() {
+        assert_eq!(names_in("demo", ""), names_of(PAGE, "/"));
+        assert_eq!(names_in("clients/js/src", ".js"), names_of(CLIENT, "/client/"));
+    }
+
+    fn names_in(folder: &str, ending: &str) -> Vec<String> {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder);
+        let mut names: Vec<String> = std::fs::read_dir(folder)
             .unwrap()
-            .map(|entry| format!("/{}", entry.unwrap().file_name().into_string().unwrap()))
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.ends_with(ending))
             .collect();
-        there.sort();
-        let ours: Vec<&str> = FILES.iter().map(|(path, ..)| *path).collect();
-        assert_eq!(there, ours);
+        names.sort();
+        names
+    }
+
+    fn names_of(files: &[File], path: &str) -> Vec<String> {
+        files.iter().map(|(file, ..)| file.strip_prefix(path).unwrap().to_owned()).collect()
     }
 
     #[test]
     fn the_page_needs_nothing_that_its_policy_forbids() {
-        let index = FILES.iter().find(|(path, ..)| *path == "/index.html").unwrap();
+        let index = PAGE.iter().find(|(path, ..)| *path == "/index.html").unwrap();
         let html = std::str::from_utf8(index.2).unwrap();
         for inline in ["<script>", "<style", " style=\"", " onclick=", "https://", "//cdn"] {
             assert!(!html.contains(inline), "{inline}");
