@@ -21,7 +21,7 @@ async function start() {
     return;
   }
   document.querySelector('[data-page]').textContent = location.origin;
-  document.querySelector('[data-api]').textContent = config.api;
+  for (const place of document.querySelectorAll('[data-api]')) place.textContent = config.api;
   prefill(config.username);
 
   const watch = createWatch({

@@ -81,7 +81,11 @@ export function logTab() {
       'li',
       { className: 'entry is-quiet' },
       el('h3', { className: 'entry-line' }, 'From another tab'),
-      el('p', { className: 'entry-why' }, 'All tabs share one session. One of them had new tokens and sent them over, from memory to memory, so this one needed no request.'),
+      el(
+        'p',
+        { className: 'entry-why' },
+        'All tabs share one session. One of them had new tokens and sent them over, from memory to memory, so this one needed no request.',
+      ),
     ),
   );
 }

@@ -1,8 +1,8 @@
 // How this page looks over its client's shoulder.
 //
-// The client keeps its tokens in a closure and shows them to nobody. So the page hands it what it would
-// take from the browser (`fetch`, a clock, a channel to the other tabs) and reads what passes through.
-// A page of your own has no need of this, and leaves it out.
+// The client keeps its tokens in a closure and shows them to nobody. So the page hands it what it
+// would take from the browser (`fetch`, a clock, a channel to the other tabs) and reads what passes
+// through. A page of your own has no need of this, and leaves it out.
 
 /**
  * @param {object} options
@@ -67,8 +67,9 @@ export function createWatch({ api, onExchange, onTab, onTokens }) {
 
   async function observe(request, expected) {
     const { method, headers } = request;
-    const body = await request.clone().text();
-    const sent = { method, path: pathOf(request), headers, body: body && JSON.parse(body), expected };
+    const text = await request.clone().text();
+    const body = text && JSON.parse(text);
+    const sent = { method, path: pathOf(request), headers, body, expected };
     const started = performance.now();
     let answer;
     try {
@@ -83,7 +84,8 @@ export function createWatch({ api, onExchange, onTab, onTokens }) {
 
   function read(body, source) {
     const { access_token: accessToken, csrf_token: csrfToken, expires_in: seconds } = body ?? {};
-    if (accessToken) see({ accessToken, csrfToken, expiresAt: Date.now() + seconds * 1000 }, source);
+    const expiresAt = Date.now() + seconds * 1000;
+    if (accessToken) see({ accessToken, csrfToken, expiresAt }, source);
     else if (csrfToken) see({ csrfToken }, source);
   }
 
