@@ -1,11 +1,13 @@
 //! `POST /accounts/logout`.
 
 use countersign::core::Generation;
+use countersign::core::origin::PublicUrl;
 use countersign::core::session::EndReason;
+use countersign::settings::{CookiePrefix, CookieSettings, SameSite};
 use http::{Method, StatusCode};
 use serde_json::json;
 
-use crate::support::{Actor, Answer, BOB, BOB_PASSWORD, EVIL, World};
+use crate::support::{ALICE, ALICE_PASSWORD, Actor, Answer, BOB, BOB_PASSWORD, EVIL, SetCookie, World};
 
 const ROUTE: &str = "/accounts/logout";
 
@@ -48,6 +50,55 @@ async fn a_logout_clears_the_cookies_and_ends_the_session_for_all_its_tokens_at_
     copy.get("/accounts/csrf").await.refused(401, "session_ended");
     let ended = world.session(copy.session()).await.ended.unwrap();
     assert_eq!(ended.reason, EndReason::Logout);
+}
+
+// attack 34, attack 55: a browser clears a cookie only under the very name, path and domain that it was set with.
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_the_settings_each_cookie_is_cleared_as_it_was_set() {
+    type Change = fn(&mut CookieSettings);
+    let variants: [(Change, [&str; 2]); 5] = [
+        (|_| {}, ["__Host-refreshtoken", "__Host-csrftoken"]),
+        (|cookies| cookies.prefix = CookiePrefix::Plain, ["refreshtoken", "csrftoken"]),
+        (|cookies| cookies.csrf_name = "XSRF-TOKEN".into(), ["__Host-refreshtoken", "__Host-XSRF-TOKEN"]),
+        // A domain widens the CSRF cookie alone.
+        (
+            |cookies| cookies.domain = Some("example.com".into()),
+            ["__Host-refreshtoken", "__Secure-csrftoken"],
+        ),
+        (
+            |cookies| (cookies.same_site, cookies.partitioned) = (SameSite::None, true),
+            ["__Host-refreshtoken", "__Host-csrftoken"],
+        ),
+    ];
+    for (change, names) in variants {
+        let world = World::with(move |settings| {
+            settings.public_url = PublicUrl::parse("https://auth.example.com").unwrap();
+            change(&mut settings.cookies);
+        })
+        .await;
+        let mut browser = world.browser();
+        let set = browser.login(ALICE, ALICE_PASSWORD).await.expect(StatusCode::OK).set_cookies();
+        assert_eq!(set.iter().map(|cookie| &*cookie.name).collect::<Vec<_>>(), names);
+        assert_eq!(browser.refresh().await.expect(StatusCode::OK).set_cookies(), set);
+        assert_eq!(browser.get("/accounts/csrf").await.expect(StatusCode::OK).set_cookies(), set[1..]);
+        let cleared = logout!(browser).send().await.expect(StatusCode::NO_CONTENT).set_cookies();
+        for (set, cleared) in set.iter().zip(&cleared) {
+            let scope = |cookie: &SetCookie| {
+                let lives = |attribute: &&String| {
+                    attribute.starts_with("Max-Age") || attribute.starts_with("Expires")
+                };
+                let scope = cookie.attributes.iter().filter(|attribute| !lives(attribute)).cloned();
+                (cookie.name.clone(), scope.collect::<Vec<_>>())
+            };
+            assert_eq!(scope(set), scope(cleared));
+            assert!(cleared.is_cleared() && cleared.value.is_empty() && set.has("Secure"));
+        }
+        assert!(browser.jar.is_empty());
+        assert!(
+            !set[0].attributes.iter().any(|attribute| attribute.starts_with("Domain")),
+            "never leaves its host"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
