@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::task::Poll;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -317,10 +318,18 @@ impl Stopped {
         std::fs::write(self.database(), backup).unwrap();
     }
 
-    /// The database's file, into which a stopped server has written everything.
+    /// The database's file, into which whoever closes it last writes everything: the server, or a tool that a test has
+    /// just let go.
     fn database(&self) -> PathBuf {
         let file = self.directory.path().join("data").join(DATABASE_FILE);
-        assert!(!file.with_extension("db-wal").exists(), "a stopped server leaves no journal behind");
+        let journal = file.with_extension("db-wal");
+        for _ in 0..500 {
+            if !journal.exists() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert!(!journal.exists(), "a stopped server leaves no journal behind");
         file
     }
 }
