@@ -289,6 +289,7 @@ describe('demo: time', () => {
     // The page's clock stands still, like a laptop's that sleeps. The server's goes on.
     await context.clock.pauseAt(Date.now() + 100);
     await expiry(await page.accessToken());
+    await context.clock.resume();
     const calls = await site.during(() => page.callApi('ada'));
     assert.deepEqual(
       calls.filter((call) => !call.startsWith('OPTIONS')),
