@@ -16,7 +16,6 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::task::Poll;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -37,6 +36,7 @@ use countersign::store::sqlite::{Opening, Sqlite};
 use countersign::store::{AuditEvent, AuditFilter, AuditRow, EventKind, NewUser, PasswordHash, Store, User};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
+use rusqlite::Connection;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -318,18 +318,11 @@ impl Stopped {
         std::fs::write(self.database(), backup).unwrap();
     }
 
-    /// The database's file, into which whoever closes it last writes everything: the server, or a tool that a test has
-    /// just let go.
+    /// The database's file, with everything in it: a tool that a test has just let go may have left the journal behind.
     fn database(&self) -> PathBuf {
         let file = self.directory.path().join("data").join(DATABASE_FILE);
-        let journal = file.with_extension("db-wal");
-        for _ in 0..500 {
-            if !journal.exists() {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        assert!(!journal.exists(), "a stopped server leaves no journal behind");
+        let database = Connection::open(&file).unwrap();
+        database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
         file
     }
 }
