@@ -20,14 +20,22 @@ const HOSTS = 'MAP *.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE
  * @param {object} options
  * @param {string} [options.pin] the public key of the authority whose certificates it believes
  * @param {boolean} [options.blocksThirdPartyCookies] as Safari and private windows do
+ * @param {boolean} [options.keepsPages] in the back/forward cache, which the driver turns off otherwise
  */
-export async function openBrowser({ pin, blocksThirdPartyCookies = false } = {}) {
+export async function openBrowser({
+  pin,
+  blocksThirdPartyCookies = false,
+  keepsPages = false,
+} = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'countersign-e2e-profile-'));
   onCleanUp(() => rm(folder, { recursive: true, maxRetries: 3 }));
   await mkdir(join(folder, 'Default'));
   const preferences = { profile: { cookie_controls_mode: blocksThirdPartyCookies ? 1 : 0 } };
   await writeFile(join(folder, 'Default', 'Preferences'), JSON.stringify(preferences));
-  const first = await chromium.launchPersistentContext(folder, launchOptions(pin));
+  const first = await chromium.launchPersistentContext(folder, {
+    ...launchOptions(pin),
+    ignoreDefaultArgs: keepsPages ? ['--disable-back-forward-cache'] : [],
+  });
   onCleanUp(() => first.close());
   return first.browser();
 }

@@ -1,5 +1,8 @@
 // A single-page app and its API on two origins, as in production: TLS ends in front of them.
 
+import { setTimeout as pause } from 'node:timers/promises';
+
+import { appFor } from './app.js';
 import { ada, serve } from './program.js';
 import { proxy } from './web.js';
 
@@ -7,14 +10,16 @@ import { proxy } from './web.js';
  * Opens both.
  * @param {Web} web
  * @param {object} options
- * @param {{ page: string, api: string }} options.demo a running demo: the app is its page
+ * @param {{ page: string, api: string }} [options.demo] a running demo: the app is its page. Without
+ *   one it is the bare app of `app/`.
+ * @param {string[]} [options.connects] origins that the bare app's policy lets it connect to
  * @param {string} options.app the app's host
  * @param {string} options.api the API's host
  * @param {object} [options.settings] of the server, beside its URL and the app's origin
  * @param {object[]} [options.users]
  * @returns {Promise<Site>}
  */
-export async function openSite(web, { demo, app, api, settings = {}, users = [ada] }) {
+export async function openSite(web, { demo, connects, app, api, settings = {}, users = [ada] }) {
   const places = { app: await web.place(app), api: await web.place(api) };
   const site = new Site(places.app.origin, places.api.origin);
   const server = await serve({
@@ -22,7 +27,8 @@ export async function openSite(web, { demo, app, api, settings = {}, users = [ad
     users,
   });
   site.behind = server.url;
-  places.app.serve(proxy(demo.page, { edit: (text) => text.replaceAll(demo.api, site.api) }));
+  const page = demo && proxy(demo.page, { edit: (text) => text.replaceAll(demo.api, site.api) });
+  places.app.serve(page ?? appFor(site.api, connects));
   places.api.serve(
     proxy(server.url, {
       rewrite: (request) => site.flavour.rewrite?.(request),
@@ -44,6 +50,12 @@ class Site {
   constructor(app, api) {
     this.app = app;
     this.api = api;
+  }
+
+  /** Waits until such a request has reached the API, after so many others. */
+  async reached(method, url, after) {
+    const isIt = ({ request }) => request.method === method && request.url === url;
+    while (!this.exchanges.slice(after).some(isIt)) await pause(20);
   }
 
   /** What reached the API meanwhile, one line each: `POST /accounts/login 200`. */
