@@ -140,13 +140,6 @@ impl OriginPolicy {
         };
         if fine { Ok(()) } else { Err(OriginRefused) }
     }
-
-    /// The allowed origins on another site than the public URL: with a `SameSite` other than `None`, no cookie of
-    /// ours comes from there. (Apps aren't among them: they need no cookies.)
-    pub fn on_other_sites(&self) -> impl Iterator<Item = &Origin> {
-        let public = self.own.first();
-        self.allowed.iter().filter(move |origin| public.is_none_or(|public| !public.is_same_site(origin)))
-    }
 }
 
 impl<'a> Sent<'a> {
@@ -222,25 +215,6 @@ impl Origin {
     /// The port, if it isn't the scheme's own.
     pub const fn port(&self) -> Option<u16> {
         self.port
-    }
-
-    /// Whether browsers take both for one *site*, so that `SameSite` cookies travel: one scheme, and one
-    /// registrable domain.
-    ///
-    /// Without the public suffix list that domain is taken to be the last two labels. So two customers of
-    /// `co.uk` or `github.io` count as one site here, and a warning is missed; never the other way round. A host of
-    /// one label is a site of its own, and so is an IP address. That makes `app.localhost` another site than
-    /// `localhost`, as it is to Chromium, which takes every unlisted last label for a public suffix.
-    pub fn is_same_site(&self, other: &Self) -> bool {
-        self.scheme() == other.scheme() && self.site() == other.site()
-    }
-
-    fn site(&self) -> &str {
-        let host = self.host();
-        if is_ip(host) {
-            return host;
-        }
-        host.rmatch_indices('.').nth(1).map_or(host, |(dot, _)| &host[dot + 1..])
     }
 }
 
@@ -343,10 +317,6 @@ fn serialise_ipv6(ip: Ipv6Addr) -> String {
         (Some(_), [.., high, low]) => format!("[::ffff:{high:x}:{low:x}]"),
         (None, _) => format!("[{ip}]"),
     }
-}
-
-fn is_ip(host: &str) -> bool {
-    host.starts_with('[') || host.parse::<Ipv4Addr>().is_ok()
 }
 
 impl PartialEq<[u8]> for Origin {
@@ -656,36 +626,6 @@ mod tests {
         for host in ["notlocalhost", "localhost.example", "128.0.0.1", "0.0.0.0", "[::]", "[::ffff:7f00:1]"] {
             assert!(!public(&format!("http://{host}:8000")).is_loopback(), "{host}");
         }
-    }
-
-    #[test]
-    fn a_site_is_a_scheme_and_a_registrable_domain() {
-        for (a, b, same) in [
-            ("https://auth.example.com", "https://app.example.com:8443", true),
-            ("https://example.com", "https://a.b.example.com", true),
-            ("https://auth.example.com", "http://app.example.com", false),
-            ("https://auth.example.com", "https://auth.example.org", false),
-            ("https://example.com", "https://notexample.com", false),
-            ("http://localhost:8000", "http://localhost:3000", true),
-            ("http://localhost:8000", "http://app.localhost:3000", false),
-            ("http://api.localhost", "http://app.localhost", false),
-            ("http://a.app.localhost", "http://b.app.localhost", true),
-            ("http://localhost:8000", "http://127.0.0.1:8000", false),
-            ("http://127.0.0.1:8000", "http://127.0.0.1:3000", true),
-            ("http://10.1.0.1", "http://10.2.0.1", false),
-            ("http://[::1]:1", "http://[::1]:2", true),
-            ("http://intranet", "http://intranet:3000", true),
-            ("http://intranet", "http://com", false),
-        ] {
-            assert_eq!(origin(a).is_same_site(&origin(b)), same, "{a} and {b}");
-            assert_eq!(origin(b).is_same_site(&origin(a)), same, "{b} and {a}");
-        }
-    }
-
-    #[test]
-    fn allowed_origins_on_other_sites_are_named() {
-        let names: Vec<_> = policy().on_other_sites().map(ToString::to_string).collect();
-        assert_eq!(names, ["http://localhost:3000"]);
     }
 
     proptest! {

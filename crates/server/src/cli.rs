@@ -23,6 +23,8 @@ Examples:
   countersign createsuperuser              makes the first user
   countersign serve                        serves http://localhost:8000
   countersign check --deploy               says what isn't fit for production yet
+  countersign doctor --spa http://localhost:3000
+                                           says what a browser will do with the page there
 
 Each setting of `countersign serve --help` can be given as a flag, as an environment variable
 (COUNTERSIGN_LISTEN) or as a line of countersign.toml (listen = \"127.0.0.1:8000\"); the first of these wins.
@@ -49,6 +51,9 @@ pub(crate) enum Command {
     /// Shows the settings in force and where each was read; changes nothing
     #[command(after_help = CHECK_EXAMPLES)]
     Check(Check),
+    /// Says what a browser will do with a page and this API: CORS, cookies, proxy; each problem with its remedy
+    #[command(after_help = DOCTOR_EXAMPLES)]
+    Doctor(Doctor),
     /// Brings the database up to date, as each start does too
     Migrate(OnlySettings),
     /// The keys that sign access tokens
@@ -148,6 +153,37 @@ const CHECK_EXAMPLES: &str = "\
 Examples:
   countersign check
   countersign check --deploy --config /etc/countersign.toml";
+
+#[derive(Args)]
+pub(crate) struct Doctor {
+    /// The page's origin, as the address bar has it: scheme, host and port
+    #[arg(long, value_name = "ORIGIN")]
+    pub(crate) spa: String,
+    /// Where the page finds the API, if not at public_url; or the server behind its proxy, by plain http
+    #[arg(long, value_name = "URL")]
+    pub(crate) api: Option<String>,
+    /// Answers in JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) settings: SettingFlags<true>,
+}
+
+const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  countersign doctor --spa http://localhost:3000
+  countersign doctor --spa https://app.example.com --config /etc/countersign.toml
+  countersign doctor --spa http://localhost:5173 --api http://localhost:5173/api     a dev server that proxies
+  countersign doctor --spa https://app.example.com --api http://127.0.0.1:8000       past the proxy
+
+curl and Postman send what they are told. A browser asks first (a preflight), keeps cookies from pages of other
+sites, and hides answers that don't name the page. Doctor reads the settings as `countersign serve` does, tells what
+a browser makes of them for this page, then sends the running server what a browser would send, and reads the
+answers as one does. Nothing is changed, here or there; without a running server, the settings alone are judged.
+
+What it knows, at length: docs/works-in-postman-not-in-axios.md
+
+Exit codes: 0 a browser app at that origin will work, 1 it won't, 2 called or configured wrongly.";
 
 #[derive(Args)]
 pub(crate) struct OnlySettings {

@@ -9,13 +9,13 @@ use countersign::service::Service;
 use countersign::settings::Database;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
-use crate::cli::{ChangePassword, Cli, Command, CreateUser, Keys, Sessions};
+use crate::cli::{ChangePassword, Cli, Command, CreateUser, Doctor, Keys, Sessions};
 use crate::config::{Config, Flags, Log, LogFormat, Missing, Source, Surroundings, environment};
 use crate::demo::Demo;
 use crate::outcome::Failure;
 use crate::prompt::Terminal;
 use crate::tools::{self, keys, sessions, users};
-use crate::{check, demo, files, serve, telemetry};
+use crate::{check, demo, doctor, files, serve, telemetry};
 
 /// Does what was asked.
 pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
@@ -32,6 +32,9 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         }
         Some(Command::Check(check)) => {
             check::run(&runner.load(&check.settings.0, Missing::Leave)?, check.deploy)
+        }
+        Some(Command::Doctor(Doctor { spa, api, json, settings })) => {
+            doctor::run(&runner.load(&settings.0, Missing::Leave)?, &doctor::Arguments { spa, api, json })
         }
         Some(Command::Createsuperuser(create)) => runner.create_user(create, true),
         Some(Command::Createuser(create)) => runner.create_user(create, false),

@@ -33,6 +33,7 @@ use axum::Router;
 use axum::extract::FromRef;
 use axum::middleware::from_fn;
 use axum::routing::get;
+use http::HeaderValue;
 
 use self::client::TrustedProxies;
 use self::cookies::Cookies;
@@ -42,6 +43,7 @@ use self::envelope::{Answered, Envelope};
 use self::limits::RequestLimits;
 use self::panics::stop_panics;
 use crate::service::Service;
+use crate::settings::Settings;
 
 pub use layer::Layer;
 
@@ -83,6 +85,13 @@ fn envelope(service: &Service) -> Envelope {
         metrics.request(request.method, request.route, request.status, request.took);
     };
     Envelope::new(&service.settings().public_url, service.random(), count)
+}
+
+/// The `Set-Cookie` headers of a session that ends with the browser, the refresh cookie's and the CSRF cookie's, without
+/// their values: for whoever explains what a browser makes of them.
+pub fn blank_cookies(settings: &Settings) -> [HeaderValue; 2] {
+    let cookies = Cookies::new(settings);
+    [cookies.set_refresh("", None), cookies.set_csrf("", None)]
 }
 
 /// `GET /metrics`.

@@ -2,11 +2,11 @@
 
 mod deploy;
 
-use countersign::core::origin::OriginPolicy;
 use countersign::settings::SameSite;
 
 use crate::config::{Config, GROUPS, Row};
 use crate::outcome::{Failure, say};
+use crate::site::is_same_site;
 
 /// Shows the settings; with `deploy`, also what isn't fit for production.
 pub(crate) fn run(config: &Config, deploy: bool) -> Result<(), Failure> {
@@ -52,8 +52,9 @@ fn origins_without_cookies(config: &Config) -> Vec<String> {
     if settings.cookies.same_site == SameSite::None {
         return Vec::new();
     }
-    let policy = OriginPolicy::new(&settings.public_url, settings.allowed_origins.clone(), Vec::new());
-    policy.on_other_sites().map(ToString::to_string).collect()
+    let public = settings.public_url.origin();
+    let elsewhere = settings.allowed_origins.iter().filter(|origin| !is_same_site(origin, public));
+    elsewhere.map(ToString::to_string).collect()
 }
 
 fn table(config: &Config) -> String {

@@ -9,6 +9,8 @@
 
 mod check;
 mod demo;
+mod doctor;
+mod proxy;
 mod serve;
 mod support;
 mod tools;
