@@ -54,3 +54,29 @@ pub(crate) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
         more => Err(Failure::Refused(format!("{more} problems: a browser app at {page} won't work"))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::GROUPS;
+
+    /// What stands in the page between backticks, and in its blocks of TOML.
+    fn snippets(page: &str) -> impl Iterator<Item = &str> {
+        page.split('`').skip(1).step_by(2).chain(page.lines().map(str::trim))
+    }
+
+    #[test]
+    fn each_setting_that_the_docs_page_tells_to_write_is_one() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/works-in-postman-not-in-axios.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        let mut seen = 0;
+        for snippet in snippets(&page) {
+            let Ok(lines) = toml::from_str::<toml::Table>(snippet) else { continue };
+            for name in lines.keys() {
+                let is_setting = GROUPS.iter().flat_map(|group| group.settings).any(|it| it.name == name);
+                assert!(is_setting, "{snippet}");
+                seen += 1;
+            }
+        }
+        assert!(seen >= 15, "{seen}");
+    }
+}

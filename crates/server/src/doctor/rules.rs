@@ -213,6 +213,7 @@ mod tests {
     use countersign::settings::{CookiePrefix, SameSite, Settings};
 
     use super::*;
+    use crate::config::GROUPS;
     use crate::doctor::finding::Level;
     use crate::doctor::pair::Api;
     use crate::doctor::testing::settings;
@@ -277,6 +278,10 @@ mod tests {
         /// The lines of all problems.
         fn lines(&self) -> Vec<String> {
             let findings = self.findings();
+            for line in findings.iter().filter_map(Finding::remedy).flat_map(|remedy| &remedy.lines) {
+                let mut settings = GROUPS.iter().flat_map(|group| group.settings);
+                assert!(settings.any(|setting| setting.name == line.setting), "{line}");
+            }
             let problems = findings.iter().filter(|finding| finding.is_problem());
             problems.filter_map(Finding::remedy).flat_map(|it| &it.lines).map(ToString::to_string).collect()
         }

@@ -118,6 +118,16 @@ fn two_names_of_this_machine_are_two_sites() {
 }
 
 #[test]
+fn the_docs_page_shows_what_it_says() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/works-in-postman-not-in-axios.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let sample = page.split("```console\n$ countersign ").nth(1).unwrap();
+    let (command, shown) = sample.split_once("```").unwrap().0.split_once('\n').unwrap();
+    let answer = Scene::new().run(&command.split(' ').collect::<Vec<_>>());
+    assert!(answer.stdout.contains(shown), "{}", answer.stdout);
+}
+
+#[test]
 fn without_a_running_server_the_settings_alone_are_judged_and_nothing_is_made() {
     let scene = Scene::new();
     let port = Port::free();
@@ -366,6 +376,14 @@ fn a_proxy_without_a_server_behind_it_is_a_problem() {
 }
 
 #[test]
+fn a_proxy_that_breaks_off_is_a_problem() {
+    let found =
+        behind(|request, server| if request.starts_with("POST") { String::new() } else { server(request) });
+    let says = found.one_problem()["says"].as_str().unwrap();
+    assert!(says.contains("answered at first, and then no more"), "{says}");
+}
+
+#[test]
 fn what_a_proxy_does_by_halves_is_noted() {
     let found = behind(|request, server| {
         let answer = without(&without(&server(request), "vary"), "access-control-max-age");
@@ -395,6 +413,9 @@ fn by_https_its_certificate_is_judged_as_this_machine_judges_it() {
     assert!(found.says("cookies-seen").starts_with("The cookies arrive"));
     let found = Found::of(&scene.run(&doctor));
     assert!(found.one_problem()["says"].as_str().unwrap().contains("a bare Network Error"), "{:#}", found.0);
+    let none = scene.write("none.pem", "");
+    let found = Found::of(&scene.run_in(&[("SSL_CERT_FILE", none.to_str().unwrap())], &doctor));
+    assert!(found.says("server").contains("trusts no authority"), "{:#}", found.0);
 }
 
 #[test]

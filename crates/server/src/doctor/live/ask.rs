@@ -10,6 +10,7 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Error, Timeout};
 
 use crate::doctor::pair::Api;
+use crate::text::escape;
 
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -17,10 +18,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The longest body that is read, in bytes.
 const BODY_MAX: u64 = 1024 * 1024;
 
+/// The longest piece of a stranger's text that is shown, in characters.
+const SHOWN_MAX: usize = 200;
+
 /// Asks an API.
 pub(super) struct Asker {
     agent: Agent,
     api: Api,
+    /// Whether this machine trusts any authority at all; a small container may not.
+    trusts_someone: bool,
 }
 
 /// What came back.
@@ -38,6 +44,8 @@ pub(super) enum Silence {
     Nobody(String),
     /// Its certificate is not one that this machine trusts, or TLS failed otherwise.
     Untrusted(String),
+    /// The same, where this machine has no authorities to trust.
+    NoAuthorities,
     /// What came is no HTTP.
     NotHttp(String),
 }
@@ -48,6 +56,7 @@ impl Asker {
     pub(super) fn new(api: &Api) -> Self {
         let trusted = rustls_native_certs::load_native_certs().certs;
         let trusted: Vec<_> = trusted.iter().map(|it| Certificate::from_der(it).to_owned()).collect();
+        let trusts_someone = !trusted.is_empty();
         let tls = TlsConfig::builder()
             .root_certs(RootCerts::from(trusted))
             .unversioned_rustls_crypto_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -59,7 +68,7 @@ impl Asker {
             .http_status_as_error(false)
             .timeout_global(Some(PATIENCE))
             .user_agent(concat!("countersign-doctor/", env!("CARGO_PKG_VERSION")));
-        Self { agent: config.build().new_agent(), api: api.clone() }
+        Self { agent: config.build().new_agent(), api: api.clone(), trusts_someone }
     }
 
     /// Sends a request with these headers, and with a body where the method has one.
@@ -78,8 +87,16 @@ impl Asker {
             Method::GET | Method::OPTIONS => self.agent.run(request.body(()).map_err(Error::from)?),
             _ => self.agent.run(request.body(body).map_err(Error::from)?),
         };
+        let answer = answer.map_err(|error| match Silence::from(error) {
+            Silence::Untrusted(_) if !self.trusts_someone => Silence::NoAuthorities,
+            silence => silence,
+        });
         let (parts, mut body) = answer?.into_parts();
-        let body = body.with_config().limit(BODY_MAX).read_to_vec()?;
+        let body = match body.with_config().limit(BODY_MAX).read_to_vec() {
+            // None of ours is so long.
+            Err(Error::BodyExceedsLimit(_)) => Vec::new(),
+            body => body?,
+        };
         Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body })
     }
 }
@@ -107,6 +124,12 @@ impl Answer {
     pub(super) const fn is_redirect(&self) -> bool {
         matches!(self.status, 301..=303 | 307 | 308)
     }
+}
+
+/// A stranger's text, as it may stand in a sentence: short, and harmless to a terminal.
+pub(super) fn shown(text: &str) -> String {
+    let cut = if text.chars().count() > SHOWN_MAX { "…" } else { "" };
+    escape(&text.chars().take(SHOWN_MAX).collect::<String>()) + cut
 }
 
 impl From<Error> for Silence {

@@ -3,10 +3,9 @@
 use axum::http::Method;
 use axum::http::header::{LOCATION, WWW_AUTHENTICATE};
 
-use super::ask::{Answer, Asker, Silence};
+use super::ask::{Answer, Asker, Silence, shown};
 use crate::doctor::finding::{Finding, Line, Remedy};
 use crate::doctor::pair::{Api, Pair};
-use crate::text::escape;
 
 /// Whether there is any use in asking on.
 pub(super) enum Identity {
@@ -28,7 +27,7 @@ pub(super) fn tell(asker: &Asker, pair: &Pair<'_>) -> Identity {
         return Identity::NotOurs(problem);
     }
     if answer.text("/info/title").as_deref() == Some("Countersign") {
-        let text = |pointer| escape(&answer.text(pointer).unwrap_or_default());
+        let text = |pointer| shown(&answer.text(pointer).unwrap_or_default());
         return Identity::Ours(known(pair, &text("/servers/0/url"), &text("/info/version")));
     }
     // A proxy may let a few paths through alone.
@@ -47,10 +46,13 @@ pub(super) fn tell(asker: &Asker, pair: &Pair<'_>) -> Identity {
 
 /// Something came back before, and then no more.
 pub(super) fn cut_short(silence: &Silence, pair: &Pair<'_>) -> Finding {
-    let (Silence::Nobody(why) | Silence::Untrusted(why) | Silence::NotHttp(why)) = silence;
+    let why = match silence {
+        Silence::Nobody(why) | Silence::Untrusted(why) | Silence::NotHttp(why) => shown(why),
+        Silence::NoAuthorities => "its certificate changed".to_owned(),
+    };
     Finding::problem(
         ABOUT,
-        format!("{} answered at first, and then no more ({}).", pair.asked.url(""), escape(why)),
+        format!("{} answered at first, and then no more ({why}).", pair.asked.url("")),
         Remedy::advice(
             "Look at the log of what stands in front of it: something there drops what a browser sends.",
         ),
@@ -65,23 +67,30 @@ fn silent(silence: &Silence, pair: &Pair<'_>) -> Finding {
             ABOUT,
             format!(
                 "The live part was skipped: {url} doesn't answer ({}); start the server, or name it with --api.",
-                escape(why)
+                shown(why)
             ),
         ),
         Silence::Untrusted(why) => Finding::problem(
             ABOUT,
             format!(
                 "TLS to {url} fails ({}); a browser with these authorities shows the page a bare Network Error.",
-                escape(why)
+                shown(why)
             ),
             Remedy::advice(
                 "Use a certificate for this very host that browsers trust; one of your own authority must be known to \
                  the machine of each browser, and to this one (SSL_CERT_FILE=ca.pem).",
             ),
         ),
+        Silence::NoAuthorities => Finding::note(
+            ABOUT,
+            format!(
+                "The live part was skipped: this machine trusts no authority, so {url} can't be judged; install \
+                 ca-certificates, or name a file of them in SSL_CERT_FILE."
+            ),
+        ),
         Silence::NotHttp(why) => Finding::problem(
             ABOUT,
-            format!("What answers at {url} speaks no HTTP ({}).", escape(why)),
+            format!("What answers at {url} speaks no HTTP ({}).", shown(why)),
             Remedy::advice("Look at scheme and port: a listener of TLS wants https://."),
         ),
     }
@@ -94,7 +103,7 @@ fn in_between(answer: &Answer, pair: &Pair<'_>) -> Option<Finding> {
         let to = answer.header(&LOCATION).unwrap_or_default();
         let says = format!(
             "{url} redirects to {}; browsers follow no redirect of a preflight, so no call arrives.",
-            escape(&to)
+            shown(&to)
         );
         let advice = "Let the page call the address behind the redirect:";
         let there = Api::parse(&to).ok().filter(|there| there.origin != pair.asked.origin);

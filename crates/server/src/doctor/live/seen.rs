@@ -2,14 +2,13 @@
 
 use axum::http::header::SET_COOKIE;
 
-use super::ask::Answer;
+use super::ask::{Answer, shown};
 use countersign::settings::SameSite;
 
 use crate::doctor::cookies::Ours;
 use crate::doctor::finding::{Finding, Remedy};
 use crate::doctor::pair::Pair;
 use crate::doctor::set_cookie::SetCookie;
-use crate::text::escape;
 
 /// Reads the answer to a logout: it clears both cookies, with the attributes that they are set with.
 pub(super) fn findings(answer: &Answer, pair: &Pair<'_>) -> Vec<Finding> {
@@ -39,19 +38,19 @@ pub(super) fn findings(answer: &Answer, pair: &Pair<'_>) -> Vec<Finding> {
 fn faults(wanted: &SetCookie, seen: &[SetCookie]) -> Vec<String> {
     let name = &wanted.name;
     let Some(seen) = seen.iter().find(|seen| &seen.name == name) else {
-        let others: Vec<_> = seen.iter().map(|seen| escape(&seen.name)).collect();
+        let others: Vec<_> = seen.iter().map(|seen| shown(&seen.name)).collect();
         let others = if others.is_empty() { "none".to_owned() } else { others.join(" and ") };
         return vec![format!("{name} is missing, what came is {others}")];
     };
     let mut faults = Vec::new();
     let mut compare = |attribute: &str, wanted: Option<&str>, seen: Option<&str>| {
         if wanted != seen {
-            let shown = |value: Option<&str>| match value {
+            let how = |value: Option<&str>| match value {
                 None => format!("without {attribute}"),
                 Some("") => format!("with {attribute}"),
-                Some(value) => format!("with {attribute}={}", escape(value)),
+                Some(value) => format!("with {attribute}={}", shown(value)),
             };
-            faults.push(format!("{name} comes {} and should come {}", shown(seen), shown(wanted)));
+            faults.push(format!("{name} comes {} and should come {}", how(seen), how(wanted)));
         }
     };
     let flag = |is_set: bool| is_set.then_some("");
