@@ -20,6 +20,11 @@ fn doctor(scene: &Scene, server: &Server, arguments: &[&str]) -> Answer {
     scene.run(&[&here, arguments].concat())
 }
 
+/// An address where nobody listens.
+fn closed() -> String {
+    Port::free().address().to_string()
+}
+
 /// What doctor found, by its JSON.
 struct Found(Value);
 
@@ -123,16 +128,15 @@ fn the_docs_page_shows_what_it_says() {
     let page = std::fs::read_to_string(page).unwrap();
     let sample = page.split("```console\n$ countersign ").nth(1).unwrap();
     let (command, shown) = sample.split_once("```").unwrap().0.split_once('\n').unwrap();
-    let answer = Scene::new().run(&command.split(' ').collect::<Vec<_>>());
+    let nowhere = [("COUNTERSIGN_LISTEN", &*closed())];
+    let answer = Scene::new().run_in(&nowhere, &command.split(' ').collect::<Vec<_>>());
     assert!(answer.stdout.contains(shown), "{}", answer.stdout);
 }
 
 #[test]
 fn without_a_running_server_the_settings_alone_are_judged_and_nothing_is_made() {
     let scene = Scene::new();
-    let port = Port::free();
-    let address = port.address().to_string();
-    drop(port);
+    let address = closed();
     for (page, code) in [(PAGE, 0), ("https://app.example.com", 1)] {
         let answer = scene.run(&["doctor", "--spa", page, "--listen", &address, "--allowed-origins", PAGE]);
         assert_eq!(answer.code, code, "{answer:?}");
@@ -150,7 +154,8 @@ fn the_settings_are_read_as_serve_reads_them_and_where_they_stand_is_told() {
         "public_url = 'https://auth.example.com'\ntrusted_proxies = ['10.0.0.0/8']",
     );
     let environment = [("COUNTERSIGN_ALLOWED_ORIGINS", "https://other.example.com")];
-    let offline = ["doctor", "--spa", "https://app.example.com", "--api", "http://127.0.0.1:1"];
+    let nowhere = format!("http://{}", closed());
+    let offline = ["doctor", "--spa", "https://app.example.com", "--api", &nowhere];
     let answer = scene.run_in(&environment, &offline);
     assert_eq!(answer.code, 1, "{answer:?}");
     assert!(

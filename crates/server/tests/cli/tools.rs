@@ -181,7 +181,7 @@ fn a_root_secret_is_changed_without_losing_the_keys() {
     let old = std::fs::read_to_string(scene.path("countersign-data/root_secret")).unwrap();
     let new = "bmV3IHJvb3Qgc2VjcmV0IG5ldyByb290IHNlY3JldCBuZXc=";
     let both = [("COUNTERSIGN_ROOT_SECRET", new), ("COUNTERSIGN_ROOT_SECRET_FALLBACKS", old.trim())];
-    for lost in [&["serve"][..], &["keys", "rewrap"], &["keys", "rotate"]] {
+    for lost in [&["serve", "--listen", "127.0.0.1:0"][..], &["keys", "rewrap"], &["keys", "rotate"]] {
         let answer = scene.run_in(&both[..1], lost);
         assert!(answer.code == 2 && answer.stderr.contains("root_secret"), "{answer:?}");
     }
