@@ -173,13 +173,15 @@ const DOCTOR_EXAMPLES: &str = "\
 Examples:
   countersign doctor --spa http://localhost:3000
   countersign doctor --spa https://app.example.com --config /etc/countersign.toml
-  countersign doctor --spa http://localhost:5173 --api http://localhost:5173/api     a dev server that proxies
-  countersign doctor --spa https://app.example.com --api http://127.0.0.1:8000       past the proxy
+  countersign doctor --spa https://app.example.com --api http://127.0.0.1:8000   past the proxy
+  countersign doctor --spa http://localhost:5173 --api http://localhost:5173/api
+                                           a dev server that hands /api on
 
-curl and Postman send what they are told. A browser asks first (a preflight), keeps cookies from pages of other
-sites, and hides answers that don't name the page. Doctor reads the settings as `countersign serve` does, tells what
-a browser makes of them for this page, then sends the running server what a browser would send, and reads the
-answers as one does. Nothing is changed, here or there; without a running server, the settings alone are judged.
+curl and Postman send what they are told. A browser asks first (a preflight), keeps cookies from
+pages of other sites, and hides answers that don't name the page. Doctor reads the settings as
+`countersign serve` does and tells what a browser makes of them for this page; then it sends the
+running server what a browser would send, and reads the answers as one does. Nothing is changed,
+here or there. Without a running server the settings alone are judged.
 
 What it knows, at length: docs/works-in-postman-not-in-axios.md
 
