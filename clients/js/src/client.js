@@ -1,11 +1,12 @@
 // The client: what a page calls, put together from its parts.
 
-import { byBody, byCookie } from './delivery.js';
+import { byCookie } from './delivery.js';
 import { abortable, createFetch } from './fetch.js';
 import { ignore, thisPlatform } from './platform.js';
 import { createSession } from './session.js';
 import { createExchange } from './wire.js';
 
+/** @import { Turn } from './fetch.js' */
 /** @import { Abortable, Client, ClientOptions } from './types.js' */
 
 /**
@@ -18,11 +19,13 @@ import { createExchange } from './wire.js';
 export function createClient(options) {
   const { baseUrl, apiOrigins = [], csrfCookieName = 'csrftoken', storage } = options;
   const platform = { ...thisPlatform(), ...options.platform };
-  const { origin, pathname } = new URL(baseUrl, platform.location?.href);
+  // A module that makes a client may be loaded on a server, too, where there is no page.
+  const page = platform.location?.href ?? 'https://no-page.invalid';
+  const { origin, pathname } = new URL(baseUrl, page);
   const base = `${origin}${pathname.replace(/\/+$/, '')}/accounts/`;
 
   const name = `countersign ${base}`; // what the tabs share
-  const delivery = storage ? byBody(storage) : byCookie(platform, csrfCookieName, name);
+  const delivery = storage ? storage(base) : byCookie(platform, csrfCookieName, name);
   const exchange = createExchange(platform, base, delivery.credentials);
   const session = createSession(platform, name, delivery, exchange);
   const { memory } = session;
@@ -38,18 +41,24 @@ export function createClient(options) {
     exchange(method, path, { body, signal, send: fetch });
 
   /**
-   * What changes the cookies: one at a time over all tabs.
+   * What changes the cookies: one at a time over all tabs, until the answer is settled.
    *
    * @param {string} path
    * @param {unknown} body
-   * @param {Abortable} [options]
+   * @param {Abortable | undefined} options
+   * @param {(since: number[], response: Response) => Promise<unknown>} settle
    */
-  const change = (path, body, { signal } = {}) =>
-    exchange('POST', path, {
-      body,
-      signal,
-      send: (input, init) => fetch(input, init, session.exclusive),
-    });
+  const change = (path, body, { signal } = {}, settle) => {
+    /** @type {Turn} */
+    const turn = (work) =>
+      session.exclusive(async () => {
+        const since = platform.clocks();
+        const response = await work();
+        if (response.ok) await settle(since, response.clone());
+        return response;
+      });
+    return exchange('POST', path, { body, signal, send: (...request) => fetch(...request, turn) });
+  };
 
   /** @type {Client<any>} */
   const client = {
@@ -57,24 +66,21 @@ export function createClient(options) {
       return memory.user();
     },
 
-    restore: (options) => abortable(session.restore(), options?.signal),
+    restore: (options) => abortable(session.restore, options?.signal),
 
     login(credentials, { signal } = {}) {
       const body = { ...credentials, ...delivery.wish };
-      const send = () => exchange('POST', 'login', { body, signal });
-      return abortable(
-        session.exclusive(() => session.begin(send)),
-        signal,
-      );
+      const work = async () =>
+        session.begin(platform.clocks(), await exchange('POST', 'login', { body, signal }));
+      return abortable(() => session.exclusive(work), signal);
     },
 
     async logout(options) {
       try {
-        const tokens = await abortable(session.current(), options?.signal);
+        const tokens = await abortable(session.current, options?.signal);
         if (!tokens) return;
         const proof = await delivery.prove(exchange, tokens.csrfToken).catch(ignore);
-        await change('logout', proof?.body, options);
-        await session.finish();
+        await change('logout', proof?.body, options, session.finish);
       } catch (error) {
         // That the session was over before is just as well.
         if (memory.user() !== null || memory.isStopped()) throw error;
@@ -86,14 +92,21 @@ export function createClient(options) {
     updateProfile: async (changes, options) =>
       memory.update((await call('PATCH', 'profile', options, changes)).user),
 
-    changePassword({ oldPassword, newPassword }, options) {
+    async changePassword({ oldPassword, newPassword }, options) {
       const body = { old_password: oldPassword, new_password: newPassword };
-      return session.begin(() => change('password', body, options));
+      await change('password', body, options, async (since, response) =>
+        session.begin(since, await response.json()),
+      );
+      return memory.user();
     },
 
     sessions: async (options) => (await call('GET', 'sessions', options)).sessions,
 
-    endSession: (id, options) => call('DELETE', `sessions/${encodeURIComponent(id)}`, options),
+    async endSession(id, options) {
+      // As part of a path these mean something else: the end of all others.
+      if (/^\.*$/.test(id)) throw new TypeError('That is no id.');
+      return call('DELETE', `sessions/${encodeURIComponent(id)}`, options);
+    },
 
     endOtherSessions: (options) => call('DELETE', 'sessions', options),
 

@@ -18,8 +18,6 @@ import { isToken } from './wire.js';
  * @property {string} keyName of the note of a refresh under way
  */
 
-const REFRESH_TOKEN = 'countersign.refresh_token';
-
 /**
  * @param {Platform} platform
  * @param {string} cookieName
@@ -46,32 +44,6 @@ export function byCookie(platform, cookieName, keyName) {
 }
 
 /**
- * @param {SecureStorage} storage
- * @returns {Delivery}
- */
-export function byBody(storage) {
-  if (typeof storage.get !== 'function' || 'getItem' in storage) {
-    throw new TypeError('storage takes { get, set, remove } over a keychain, not localStorage.');
-  }
-  return {
-    credentials: 'omit',
-    wish: { token_delivery: 'body' },
-    /** Read anew each time: another window may have renewed it. */
-    async prove() {
-      const token = await storage.get(REFRESH_TOKEN);
-      if (!token) throw nobody();
-      return { body: { refresh_token: token } };
-    },
-    keep: (grant) =>
-      grant?.refreshToken
-        ? storage.set(REFRESH_TOKEN, grant.refreshToken)
-        : storage.remove(REFRESH_TOKEN),
-    notes: storage,
-    keyName: 'countersign.idempotency_key',
-  };
-}
-
-/**
  * The CSRF cookie's value, with whatever prefix. Where two say different things it isn't for us to choose:
  * the server knows.
  *
@@ -86,4 +58,37 @@ function csrfCookie(cookies, name) {
   }
   const [value] = values;
   return values.size === 1 && isToken(value) ? value : '';
+}
+
+/**
+ * For the option `storage`: the refresh token comes in the body, and is kept by `storage`.
+ *
+ * @param {SecureStorage} storage over the system's keychain
+ * @returns {(base: string) => Delivery} for the API whose URLs begin so; its token is for no other
+ */
+export function keychain(storage) {
+  if (typeof storage.get !== 'function' || 'getItem' in storage) {
+    throw new TypeError('keychain takes { get, set, remove }, and not localStorage.');
+  }
+  return (base) => {
+    // Keychains take letters, digits, dots, hyphens and underscores.
+    const api = base.replace(/[^a-z\d.-]/gi, (c) => `_${c.charCodeAt(0).toString(16)}`);
+    const tokenName = `countersign.refresh_token.${api}`;
+    return {
+      credentials: 'omit',
+      wish: { token_delivery: 'body' },
+      /** Read anew each time: another window may have renewed it. */
+      async prove() {
+        const token = await storage.get(tokenName);
+        if (!token) throw nobody();
+        return { body: { refresh_token: token } };
+      },
+      keep: (grant) =>
+        grant?.refreshToken
+          ? storage.set(tokenName, grant.refreshToken)
+          : storage.remove(tokenName),
+      notes: storage,
+      keyName: `countersign.idempotency_key.${api}`,
+    };
+  };
 }

@@ -81,5 +81,5 @@ export function nobody(code = 'not_authenticated') {
 }
 
 export function userChanged() {
-  return new CountersignError('user_changed', 'Another user has signed in: reload the page.');
+  return new CountersignError('user_changed', 'Another user has signed in.');
 }

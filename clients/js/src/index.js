@@ -1,6 +1,7 @@
 // @countersign/client: the browser's side of Countersign.
 
 export { createClient } from './client.js';
+export { keychain } from './delivery.js';
 export { CountersignError, isCountersignError } from './error.js';
 
 /**

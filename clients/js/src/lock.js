@@ -8,7 +8,8 @@ import { pause } from './platform.js';
 
 /** @import { Notes, Platform } from './types.js' */
 
-const PATIENCE = 12_000; // milliseconds to wait for another tab: longer than a refresh may take
+const PATIENCE = 8_000; // milliseconds to wait for another tab: longer than a refresh may take, and within
+// the server's grace, where whoever comes second needs no key
 const LEASE = 3_000; // milliseconds after which a note counts no more: its page may be gone
 const GLANCE = 20; // milliseconds between two looks at a lease
 
@@ -70,17 +71,26 @@ export function createLock(platform, name) {
   async function withLease(notes, turn) {
     const me = platform.random();
     const now = () => platform.clocks().at(-1) ?? 0;
+    const note = () => notes.set(name, `${me} ${now() + LEASE}`);
     let waited = false;
     for (let patience = PATIENCE; patience > 0; patience -= GLANCE) {
       const [holder, until] = (notes.get(name) ?? '').split(' ');
       if (holder === me) break;
       const left = Number(until) - now();
       if (left > 0 && left <= LEASE) waited = true;
-      else notes.set(name, `${me} ${now() + LEASE}`);
+      else note();
       // Another tab may have written at the same time. The last one has it.
       await pause(platform, GLANCE);
     }
+    /** @type {unknown} */
+    let timer;
+    const hold = () => {
+      note();
+      timer = platform.setTimeout(hold, LEASE / 3);
+    };
+    hold();
     await turn(waited);
+    platform.clearTimeout(timer);
     if (notes.get(name)?.startsWith(me)) notes.remove(name);
   }
 }

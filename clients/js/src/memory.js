@@ -21,8 +21,9 @@ import { elapsed, pause } from './platform.js';
  *
  * @typedef {object} Message
  * @property {true} [ask] who has tokens that will last?
- * @property {Tokens & { user: User, age: number, at: number }} [tokens] what one tab got from the server,
- *   for all: so many milliseconds old, and made at that time
+ * @property {Tokens & { user: User, born: number, at: number }} [tokens] what one tab got from the server,
+ *   for all: asked for at the one time, and made at the other, by the clock that all tabs share
+ * @property {User} [user] the profile as the server knows it now
  * @property {{ csrfToken: string | undefined, type: 'signed_out' | 'session_ended', code: string,
  *   at: number }} [end] the session of that CSRF token is over
  */
@@ -53,14 +54,17 @@ export function createMemory(platform, name, onNews) {
 
   // --- How old --------------------------------------------------------------------------------
 
+  /** The clock that all tabs share. */
+  const wall = () => platform.clocks().at(-1) ?? 0;
+
   /** Later than whatever is known here, even if the clock was put back. */
-  const now = () => Math.max(platform.clocks().at(-1) ?? 0, at + 1);
+  const now = () => Math.max(wall(), at + 1);
 
   /** The rest of the access token's life, in milliseconds. */
   const left = () => (tokens ? tokens.lifetime - elapsed(platform, since) : 0);
 
-  /** A new token would be welcome. */
-  const isAging = () => left() <= Math.min(HEAD_START, (tokens?.lifetime ?? 0) / 5);
+  /** A new token would be welcome, in the place of the one that is there. */
+  const isAging = () => !!tokens && left() <= Math.min(HEAD_START, tokens.lifetime / 5);
 
   // --- What happens here ----------------------------------------------------------------------
 
@@ -70,16 +74,20 @@ export function createMemory(platform, name, onNews) {
    * @param {Grant} grant
    * @param {number[]} askedAt what the clocks said
    */
-  async function take({ accessToken, csrfToken, lifetime, user: holder }, askedAt) {
-    adopt({ accessToken, csrfToken, lifetime }, holder, askedAt, now());
+  async function take({ refreshToken, user: holder, ...ours }, askedAt) {
+    adopt(ours, holder, askedAt, now());
     if (share()) await pause(platform, LINGER);
   }
 
-  /** @param {User} fresh the profile as the server knows it now */
+  /**
+   * Takes a profile, and shares it. It is no news of the session, and makes none of it late.
+   *
+   * @param {User} fresh
+   */
   function update(fresh) {
-    if (!tokens || user?.id !== fresh.id) return fresh;
-    adopt(tokens, fresh, since, now());
-    share();
+    if (user?.id !== fresh.id) return fresh;
+    know(fresh);
+    tell({ user: fresh });
     return user;
   }
 
@@ -137,24 +145,27 @@ export function createMemory(platform, name, onNews) {
 
   /** Tells them what this one has. */
   function share() {
-    return (
-      !!tokens && !!user && tell({ tokens: { ...tokens, user, age: elapsed(platform, since), at } })
-    );
+    const born = wall() - elapsed(platform, since);
+    return !!tokens && !!user && tell({ tokens: { ...tokens, user, born, at } });
   }
 
   /** @param {Message} message */
-  function hear({ ask, tokens: heard, end: ended }) {
+  function hear({ ask, tokens: heard, user: fresh, end: ended }) {
     if (ask && !isAging()) share();
     if (isStopped()) return;
 
     if (heard && heard.at > at) {
-      const { user: holder, age, at: madeAt, ...theirs } = heard;
+      const { user: holder, born, at: madeAt, ...theirs } = heard;
       if (user && user.id !== holder.id) return stop();
+      // Not as old as when it was sent: a frozen tab hears late.
+      const age = Math.max(0, wall() - born);
       const askedAt = platform.clocks().map((clock) => clock - age);
       adopt(theirs, holder, askedAt, madeAt);
     }
-    if (ended && ended.at > at && tokens && ended.csrfToken === tokens.csrfToken) {
-      leave(ended.type, nobody(ended.code), ended.at);
+    if (fresh && user?.id === fresh.id) know(fresh);
+    if (ended && tokens && ended.csrfToken === tokens.csrfToken) {
+      // A session that has a name ends for good. Without one, the news may be of an earlier session.
+      if (ended.csrfToken || ended.at > at) leave(ended.type, nobody(ended.code), ended.at);
     }
   }
 
@@ -167,18 +178,21 @@ export function createMemory(platform, name, onNews) {
    * @param {number} madeAt
    */
   function adopt(next, holder, askedAt, madeAt) {
-    const before = user;
-    // The same object for the same profile, so that a page needn't compare.
-    user = JSON.stringify(before) === JSON.stringify(holder) ? before : holder;
     tokens = next;
     since = askedAt;
     at = madeAt;
-    changed(
-      user !== before && {
-        type: before?.id === holder.id ? 'user_updated' : 'signed_in',
-        user: holder,
-      },
-    );
+    news += 1;
+    know(holder);
+    onNews();
+  }
+
+  /** @param {User} holder */
+  function know(holder) {
+    // The same object for the same profile, so that a page needn't compare.
+    if (JSON.stringify(user) === JSON.stringify(holder)) return;
+    const type = user?.id === holder.id ? 'user_updated' : 'signed_in';
+    user = holder;
+    announce({ type, user });
   }
 
   /**
@@ -191,14 +205,13 @@ export function createMemory(platform, name, onNews) {
     tokens = undefined;
     reason = why;
     at = madeAt;
-    changed({ type, user, ...(type === 'session_ended' && { code: why.code }) });
+    news += 1;
+    announce({ type, user, ...(type === 'session_ended' && { code: why.code }) });
+    onNews();
   }
 
-  /** @param {Change | false} change what listeners are told, if anything */
-  function changed(change) {
-    news += 1;
-    onNews();
-    if (!change) return;
+  /** @param {Change} change */
+  function announce(change) {
     for (const listener of [...listeners]) {
       try {
         listener(change);

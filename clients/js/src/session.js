@@ -3,7 +3,7 @@
 // There are no timers here. A token is renewed when it is needed, so a page that nobody uses lets its
 // session grow old, as the server's settings want it.
 
-import { CountersignError, nobody, userChanged } from './error.js';
+import { nobody, userChanged } from './error.js';
 import { createLock } from './lock.js';
 import { createMemory } from './memory.js';
 import { elapsed, ignore, pause } from './platform.js';
@@ -17,7 +17,7 @@ import { readGrant } from './wire.js';
 
 const EARSHOT = 25; // milliseconds in which another tab answers
 const LONG_EARSHOT = 200; // milliseconds in which it does even on a busy machine
-const TIMEOUT = 10_000; // milliseconds for an answer; a late one could put back an older cookie
+const TIMEOUT = 7_000; // milliseconds for an answer; a late one could put back an older cookie
 const LONGEST_BACKOFF = 60_000; // milliseconds
 
 /**
@@ -27,21 +27,26 @@ const LONGEST_BACKOFF = 60_000; // milliseconds
  * @param {Exchange} exchange
  */
 export function createSession(platform, name, delivery, exchange) {
+  /** @type {string | undefined} */
+  let key; // of the refresh whose answer hasn't arrived
   let wake = ignore; // ends the wait of a refresh
-  const memory = createMemory(platform, name, () => wake());
+  const memory = createMemory(platform, name, () => {
+    key = undefined;
+    wake();
+  });
   const exclusive = createLock(platform, name);
 
   const { notes, keyName } = delivery;
 
   /** @type {Promise<void> | undefined} */
   let refreshing;
-  /** @type {string | undefined} */
-  let key; // of the refresh whose answer hasn't arrived
   let backoff = { since: platform.clocks(), time: 0, error: nobody() };
 
   platform.onLifecycle(memory.close, () => {
     // In the back/forward cache the news of other tabs went unheard: ask the server.
-    if ((memory.open() || memory.isAging()) && memory.tokens()) refresh().catch(ignore);
+    const isBack = memory.open();
+    if (isBack && memory.user() === null && !memory.isStopped()) restore(true).catch(ignore);
+    else if (memory.isAging() || (isBack && memory.tokens())) refresh().catch(ignore);
   });
 
   // --- Having tokens --------------------------------------------------------------------------
@@ -49,10 +54,11 @@ export function createSession(platform, name, delivery, exchange) {
   /**
    * Finds out who is signed in.
    *
+   * @param {boolean} anew though it seems to be known
    * @returns {Promise<User | null>}
    */
-  async function restore() {
-    if (memory.isStopped()) memory.reset();
+  async function restore(anew = memory.isStopped()) {
+    if (anew) memory.reset();
     if (memory.user() === undefined) {
       await refresh().catch((error) => {
         if (memory.user() === undefined) throw error;
@@ -82,6 +88,7 @@ export function createSession(platform, name, delivery, exchange) {
   }
 
   async function renew() {
+    if (memory.isStopped()) throw memory.reason();
     if (elapsed(platform, backoff.since) < backoff.time) throw backoff.error;
     const before = memory.news();
     const isNewsless = () => memory.news() === before;
@@ -91,7 +98,7 @@ export function createSession(platform, name, delivery, exchange) {
         // There is time where the token still serves; and where another tab was at it, its news is coming.
         await pause(platform, waited || memory.left() > 0 ? LONG_EARSHOT : EARSHOT);
       }
-      if (isNewsless()) await rotate();
+      if (isNewsless()) await rotate(isNewsless);
     };
     // Whichever comes first: this tab's turn, or another tab's tokens.
     await new Promise((resolve, reject) => {
@@ -101,24 +108,22 @@ export function createSession(platform, name, delivery, exchange) {
     if (!memory.tokens()) throw memory.reason();
   }
 
-  async function rotate() {
-    const before = memory.news();
+  /** @param {() => boolean} isNewsless whether nothing has happened since it was found necessary */
+  async function rotate(isNewsless) {
     const since = platform.clocks();
     try {
       const grant = readGrant(await askForRotation());
       await settle(grant);
       const user = memory.user();
-      if (memory.news() !== before) return;
       if (user && user.id !== grant.user.id) return memory.stop();
-      await memory.take(grant, since);
-    } catch (error) {
-      if (!(error instanceof CountersignError)) throw error;
+      if (isNewsless()) await memory.take(grant, since);
+    } catch (/** @type {any} */ error) {
       const time = Math.min((error.retryAfter ?? 0) * 1000, LONGEST_BACKOFF);
       backoff = { since: platform.clocks(), time, error };
       // Only a login helps. (A 401 without a code is some proxy's.)
-      if (error.status === 401 && error.code !== 'unexpected_answer' && memory.news() === before) {
+      if (error.status === 401 && error.code !== 'unexpected_answer' && isNewsless()) {
         await settle();
-        memory.end(error);
+        if (isNewsless()) memory.end(error);
       }
       throw error;
     }
@@ -172,13 +177,13 @@ export function createSession(platform, name, delivery, exchange) {
   // --- Beginning and ending -------------------------------------------------------------------
 
   /**
-   * Starts the session that `send` is answered with.
+   * Starts the session of a server's answer.
    *
-   * @param {() => Promise<unknown>} send
+   * @param {number[]} since what the clocks said when it was asked for
+   * @param {unknown} answer
    */
-  async function begin(send) {
-    const since = platform.clocks();
-    const grant = readGrant(await send());
+  async function begin(since, answer) {
+    const grant = readGrant(answer);
     await settle(grant);
     await memory.take(grant, since);
     return memory.user();

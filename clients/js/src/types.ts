@@ -1,5 +1,6 @@
 // The package's public types. There is nothing in here at run time.
 
+import type { Delivery } from './delivery.js';
 import type { components } from './openapi.js';
 
 type Schemas = components['schemas'];
@@ -37,9 +38,9 @@ export interface ClientOptions {
 
   /**
    * Where the refresh token is kept in an app that is no web page (React Native, Electron, Node). With
-   * this the server puts it into the answer's body instead of a cookie. Never `localStorage`.
+   * this the server puts it into the answer's body instead of a cookie. `keychain` makes it.
    */
-  storage?: SecureStorage;
+  storage?: (base: string) => Delivery;
 
   /** Takes the place of what the platform offers: for tests, and for platforms that lack something. */
   platform?: Partial<Platform>;

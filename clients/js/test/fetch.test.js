@@ -376,3 +376,50 @@ test('every call can be given up, with the caller’s own reason', async () => {
     assert.equal(client.user.username, 'ada', line);
   }
 });
+
+test('a caller who gives up while another tab holds the lock is let go', async () => {
+  const { clock, server, browser, tab } = await signedIn();
+  const other = browser.tab();
+  await clock.until(other.client.restore());
+  await clock.advance(100);
+  browser.hold('POST /accounts/login', { before: true });
+  other.client.login({ username: 'ada', password: server.password }).catch(() => {});
+  await settle();
+  const controller = new AbortController();
+  const logout = tab.client.logout({ signal: controller.signal });
+  let isOver = false;
+  logout.catch(() => (isOver = true));
+  await clock.advance(100);
+  controller.abort();
+  await settle();
+  assert.ok(isOver);
+  await clock.advance(20_000);
+  assert.equal(browser.count('POST /accounts/logout'), 0, 'and nothing is sent for them later');
+});
+
+test('a restore that was given up before it began sends nothing', async () => {
+  const { browser, clock } = world();
+  (await browser.signedInTab()).close();
+  const before = browser.log.length;
+  const restore = browser.tab().client.restore({ signal: AbortSignal.abort() });
+  await assert.rejects(restore, { name: 'AbortError' });
+  await clock.advance(1_000);
+  assert.equal(browser.log.length, before);
+});
+
+test('a Request may stand in the place of the options, as with the platform’s fetch', async () => {
+  const { last, fetch } = await signedIn();
+  const options = new Request(`${API}/x`, { method: 'DELETE', headers: { 'X-Mine': 'yes' } });
+  await fetch(ORDERS, options);
+  assert.equal(last().line, 'DELETE /api/orders');
+  assert.equal(last().headers.get('X-Mine'), 'yes');
+});
+
+test('headers that can be read once are sent, and sent again', async () => {
+  const { browser, last, fetch } = await signedIn();
+  browser.refuse('POST /api/orders', 401, 'token_expired');
+  const headers = new Map([['X-Mine', 'yes']]).entries();
+  await fetch(ORDERS, { method: 'POST', headers, body: 'x' });
+  assert.equal(browser.count('POST /api/orders'), 2);
+  assert.equal(last().headers.get('X-Mine'), 'yes');
+});

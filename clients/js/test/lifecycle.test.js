@@ -168,19 +168,6 @@ test('in the cache it has no channel open, and a late answer disturbs nothing', 
   assert.equal((await clock.until(request)).status, 200);
 });
 
-test('a service worker has no document, and its client works all the same', async () => {
-  const { clock, browser } = world();
-  const page = await browser.signedInTab();
-  const worker = browser.tab({
-    platform: { cookies: () => '', notes: undefined, onLifecycle() {} },
-  });
-  assert.equal((await clock.until(worker.client.restore())).username, 'ada');
-  assert.equal(browser.refreshes(), 0, 'the page told it');
-  page.close();
-  await clock.advance(400_000);
-  assert.equal((await clock.until(get(worker))).status, 200);
-});
-
 test('on a server each client stays by itself', async () => {
   // Node has channels too, and here two users' requests could be served in one process.
   const posted = [];
@@ -220,5 +207,32 @@ test('a base URL may be relative to the page', async () => {
   const tab = browser.tab({ baseUrl: '/' });
   await clock.until(tab.client.login({ username: 'ada', password: server.password }));
   assert.equal(browser.log[0].origin, API);
-  assert.throws(() => createClient({ baseUrl: '/' }), TypeError);
+  const onServer = createClient({ baseUrl: '/', platform: { fetch: () => Promise.reject() } });
+  await assert.rejects(onServer.restore(), { code: 'unreachable' }, 'where there is no page');
+});
+
+test('a page that is looked at again after a login elsewhere finds it', async () => {
+  const { clock, server, browser } = world();
+  const [tab, other] = [browser.tab(), browser.tab()];
+  await clock.until(tab.client.restore());
+  await tab.meets('away');
+  await clock.until(other.client.login({ username: 'ada', password: server.password }));
+  await tab.meets('here');
+  await clock.advance(1_000);
+  assert.equal(tab.client.user?.username, 'ada');
+  assert.equal((await clock.until(get(tab))).status, 200);
+});
+
+test('but one that has stopped for another user stays so', async () => {
+  const { clock, server, browser } = world();
+  const [tab, other] = [await browser.signedInTab(), browser.tab()];
+  await clock.until(other.client.login({ username: 'bob', password: server.password }));
+  assert.equal(tab.client.user, null);
+  await tab.meets('away');
+  await tab.meets('here');
+  await clock.advance(1_000);
+  assert.deepEqual(
+    tab.events.map(({ type }) => type),
+    ['user_changed'],
+  );
 });

@@ -24,8 +24,8 @@ async function bundle(code) {
   return result.outputFiles[0].contents;
 }
 
-test(`all of it is under ${LIMIT} bytes, minified and gzipped`, async (t) => {
-  const all = await bundle(`export * from './src/index.js';`);
+test(`all that a page needs is under ${LIMIT} bytes, minified and gzipped`, async (t) => {
+  const all = await bundle(`export { CountersignError, createClient, isCountersignError } from './src/index.js';`);
   const size = gzipSync(all, { level: 9 }).length;
   t.diagnostic(`${size} bytes (${all.length} before gzip)`);
   assert.ok(size < LIMIT, `${size} bytes`);

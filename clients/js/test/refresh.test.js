@@ -405,3 +405,19 @@ test('and stops if the user is another one', async () => {
   assert.equal((await clock.until(tab.client.restore())).username, 'bob', 'until the page decides');
   assert.equal((await (await get()).json()).user, 'bob');
 });
+
+test('an API that refuses each token doesn’t make each request refresh', async () => {
+  const { clock, browser, tab } = await signedIn();
+  for (let i = 0; i < 100; i += 1) {
+    browser.intercept('GET /api/other', { status: 401, body: 'Unauthorized' });
+  }
+  for (let i = 0; i < 20; i += 1) {
+    assert.equal((await clock.until(tab.client.fetch(`${API}/api/other`))).status, 401);
+    await clock.advance(100);
+  }
+  assert.equal(browser.refreshes(), 1);
+  assert.equal(browser.count('GET /api/other'), 21);
+  await clock.advance(5_000);
+  await clock.until(tab.client.fetch(`${API}/api/other`));
+  assert.equal(browser.refreshes(), 2, 'later it is tried again');
+});

@@ -11,7 +11,7 @@ import { createInterface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 
-import { createClient } from '../src/index.js';
+import { createClient, keychain } from '../src/index.js';
 
 const BINARY = process.env.COUNTERSIGN_BIN && resolve(process.env.COUNTERSIGN_BIN);
 const PAGE = 'http://localhost:5173';
@@ -277,20 +277,20 @@ describe('against the real server', { skip: !BINARY && 'COUNTERSIGN_BIN names no
       set: async (name, value) => held.set(name, value),
       remove: async (name) => held.delete(name),
     };
-    const client = browser.client({ storage });
+    const client = browser.client({ storage: keychain(storage) });
     await client.login({ username: 'ada', password: PASSWORD });
     browser.wait();
     await client.updateProfile({ last_name: 'Lovelace' });
-    assert.equal((await browser.client({ storage }).restore()).last_name, 'Lovelace');
+    assert.equal((await browser.client({ storage: keychain(storage) }).restore()).last_name, 'Lovelace');
     assert.equal(browser.cookies.size, 0);
-    await browser.client({ storage }).logout();
+    await browser.client({ storage: keychain(storage) }).logout();
     assert.equal(held.size, 0);
     await assert.rejects(client.profile(), { code: 'session_ended' });
   });
 
   test('a browser gets no body delivery', async () => {
     const storage = { get() {}, set() {}, remove() {} };
-    const login = new Browser().client({ storage }).login({ username: 'ada', password: PASSWORD });
+    const login = new Browser().client({ storage: keychain(storage) }).login({ username: 'ada', password: PASSWORD });
     await assert.rejects(login, { code: 'body_delivery_not_for_browsers', status: 403 });
   });
 });

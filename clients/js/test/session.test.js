@@ -351,3 +351,14 @@ test('a listener that fails disturbs nobody, and one that left hears nothing', a
   assert.deepEqual(heard, ['signed_in']);
   assert.equal(tab.events.length, 2);
 });
+
+test('an id that would end all other sessions is refused', async () => {
+  const { clock, server, browser } = world();
+  const tab = await browser.signedInTab();
+  const before = browser.log.length;
+  for (const id of ['', '.', '..']) {
+    await assert.rejects(clock.until(tab.client.endSession(id)), TypeError);
+  }
+  assert.equal(browser.log.length, before);
+  assert.equal(server.live().length, 1);
+});

@@ -3,9 +3,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { createClient } from '../src/index.js';
+import { createClient, keychain as overStorage } from '../src/index.js';
 import { API, world } from './support/browser.js';
 
+const TOKEN = 'countersign.refresh_token.https_3a_2f_2fapp.example.com_2faccounts_2f';
 const get = (tab) => tab.client.fetch(`${API}/api/orders`);
 
 /** A keychain, which takes its time. */
@@ -34,8 +35,8 @@ test('the refresh token comes in the body and goes into the storage', async () =
   const tab = open();
   await clock.until(tab.client.login({ username: 'ada', password: server.password }));
   assert.equal(JSON.parse(browser.log[0].text).token_delivery, 'body');
-  assert.deepEqual([...storage.held.keys()], ['countersign.refresh_token']);
-  assert.match(storage.held.get('countersign.refresh_token'), /^refresh-/);
+  assert.deepEqual([...storage.held.keys()], [TOKEN]);
+  assert.match(storage.held.get(TOKEN), /^refresh-/);
   assert.equal(browser.jar.size, 0);
   assert.equal((await clock.until(get(tab))).status, 200);
 });
@@ -55,7 +56,7 @@ test('it is renewed, and what is stored is always the newest', async () => {
   await clock.until(tab.client.login({ username: 'ada', password: server.password }));
   const tokens = new Set();
   for (let i = 0; i < 4; i += 1) {
-    tokens.add(storage.held.get('countersign.refresh_token'));
+    tokens.add(storage.held.get(TOKEN));
     await clock.advance(400_000);
     assert.equal((await clock.until(get(tab))).status, 200);
   }
@@ -101,7 +102,7 @@ test('a storage that fails at the wrong moment loses nothing', async () => {
   await clock.advance(400_000);
   const { set } = storage;
   storage.set = async (name, value) => {
-    if (name === 'countersign.refresh_token') throw new Error('The keychain is locked.');
+    if (name === TOKEN) throw new Error('The keychain is locked.');
     return set(name, value);
   };
   await assert.rejects(clock.until(get(tab)), { message: 'The keychain is locked.' });
@@ -177,9 +178,50 @@ test('localStorage and sessionStorage are refused by name', () => {
     remove() {}
   }
   for (const storage of [new Storage(), 'localStorage', {}, { getItem() {}, setItem() {} }]) {
-    assert.throws(() => createClient({ baseUrl: API, storage }), {
+    assert.throws(() => overStorage(storage), {
       name: 'TypeError',
       message: /localStorage/,
     });
   }
+});
+
+test('a token goes to no other API over the same storage', async () => {
+  const { clock, server, browser, storage, open } = app();
+  const tab = open();
+  await clock.until(tab.client.login({ username: 'ada', password: server.password }));
+  const before = browser.log.length;
+  for (const baseUrl of ['https://staging.example.com', `${API}/second`, 'https://app-example.com']) {
+    const other = browser.tab({ storage, baseUrl });
+    assert.equal(await clock.until(other.client.restore()), null);
+  }
+  assert.equal(browser.log.length, before);
+  assert.ok([...storage.held.keys()].every((name) => /^[\w.-]+$/.test(name)));
+});
+
+test('a changed password waits for its turn until its token is stored', async () => {
+  const { clock, server, browser, storage, open } = app(keychain(), {});
+  const [one, other] = [open(), open()];
+  await clock.until(one.client.login({ username: 'ada', password: server.password }));
+  await clock.until(other.client.restore());
+  await clock.advance(200_000);
+  const slow = (call) => async (...values) => {
+    await new Promise((resolve) => clock.setTimeout(resolve, 150));
+    return call(...values);
+  };
+  Object.assign(storage, { set: slow(storage.set), remove: slow(storage.remove) });
+  const release = browser.hold('POST /accounts/password');
+  const change = one.client.changePassword({
+    oldPassword: server.password,
+    newPassword: 'a much better password',
+  });
+  await clock.advance(50);
+  const request = get(other); // refused, since its session is over: it refreshes
+  await clock.advance(400);
+  release();
+  await clock.until(Promise.all([change, request]));
+  await clock.advance(2_000);
+  assert.equal(one.client.user?.username, 'ada');
+  assert.ok(storage.held.has(TOKEN));
+  await clock.advance(400_000);
+  assert.equal((await clock.until(get(one))).status, 200);
 });

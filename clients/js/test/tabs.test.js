@@ -266,7 +266,7 @@ test('old news doesn’t undo newer news', async () => {
   const channel = browser
     .platform('script', 'https://app.example.com/')
     .channel(`countersign ${API}/accounts/`);
-  channel.postMessage({ tokens: { ...stale, user: server.users.get(1), age: 0, at: told } });
+  channel.postMessage({ tokens: { ...stale, user: server.users.get(1), born: told, at: told } });
   await settle();
   for (const tab of [one, late, asking]) assert.equal(tab.client.user, null);
 });
@@ -333,4 +333,89 @@ test('clients of two APIs on one page share nothing', async () => {
   const other = browser.tab({ baseUrl: 'https://other-api.example.com' });
   await clock.until(one.client.login({ username: 'ada', password: server.password }));
   assert.equal(other.client.user, undefined);
+});
+
+test('a request that was under way when another user came doesn’t undo the stop', async () => {
+  const {
+    clock,
+    server,
+    browser,
+    tabs: [one, other],
+  } = await tabs(2);
+  const release = browser.hold('POST /api/orders', { before: true });
+  const order = other.client.fetch(`${API}/api/orders`, { method: 'POST', body: 'one book' });
+  await settle();
+  await clock.until(one.client.login({ username: 'bob', password: server.password }));
+  await settle();
+  release();
+  await assert.rejects(clock.until(order), { code: 'user_changed' });
+  await clock.advance(1_000);
+  assert.equal(other.client.user, null);
+  assert.deepEqual(other.events, [{ type: 'user_changed', user: null }]);
+  assert.equal(browser.refreshes(), 0);
+});
+
+test('a request that was under way at a logout is answered, and nothing more is asked', async () => {
+  const {
+    clock,
+    browser,
+    tabs: [tab],
+  } = await tabs(1);
+  const release = browser.hold('GET /api/orders', { before: true });
+  const request = get(tab);
+  await settle();
+  await clock.until(tab.client.logout());
+  const before = browser.log.length;
+  release();
+  assert.equal((await clock.until(request)).status, 401);
+  assert.equal(browser.log.length, before);
+  assert.deepEqual(tab.events, [{ type: 'signed_out', user: null }]);
+});
+
+test('without Web Locks, a slow refresh is still waited for', async () => {
+  const { clock, browser, tabs: all } = await tabs(6, { hasLocks: false });
+  const before = browser.refreshes();
+  await clock.advance(400_000);
+  const release = browser.hold(REFRESH);
+  const requests = Promise.all(all.map(get));
+  await clock.advance(6_000);
+  release();
+  const responses = await clock.until(requests);
+  assert.ok(responses.every(({ status }) => status === 200));
+  assert.equal(browser.refreshes() - before, 1);
+});
+
+test('whoever passes a silent tab by does so within the server’s grace', async () => {
+  const {
+    clock,
+    server,
+    browser,
+    tabs: [silent, other],
+  } = await tabs(2, { hasStorage: false });
+  await clock.advance(400_000);
+  browser.hold(REFRESH); // the server has rotated, and its answer is lost
+  get(silent).catch(() => {});
+  await clock.advance(100);
+  assert.equal((await clock.until(get(other))).status, 200);
+  assert.equal(server.thefts, 0);
+});
+
+test('a key that another tab has settled isn’t used again', async () => {
+  const {
+    clock,
+    browser,
+    tabs: [one, other],
+  } = await tabs(2);
+  await clock.advance(400_000);
+  browser.loseAnswer(REFRESH);
+  browser.loseRequest(REFRESH);
+  await assert.rejects(clock.until(get(one)), { code: 'unreachable' });
+  await clock.until(get(other));
+  await clock.advance(400_000);
+  await clock.until(get(one));
+  const keys = browser.log
+    .filter(({ line }) => line === REFRESH)
+    .map(({ headers }) => headers.get('Idempotency-Key'));
+  assert.equal(new Set(keys.slice(0, 3)).size, 1);
+  assert.notEqual(keys[3], keys[0]);
 });

@@ -4,6 +4,7 @@ import {
   CountersignError,
   createClient,
   isCountersignError,
+  keychain,
   type Change,
   type Client,
   type Credentials,
@@ -77,14 +78,16 @@ export async function fields(): Promise<void> {
 
 // --- Secure storage -----------------------------------------------------------------------------
 
-const keychain: SecureStorage = {
+const storage: SecureStorage = {
   get: async (name) => (name === 'x' ? 'value' : null),
   set: async () => {},
   remove: async () => {},
 };
-createClient({ baseUrl: 'https://auth.example.com', storage: keychain });
+createClient({ baseUrl: 'https://auth.example.com', storage: keychain(storage) });
+// @ts-expect-error it goes through keychain
+createClient({ baseUrl: 'https://auth.example.com', storage });
 // @ts-expect-error every script of the page reads that
-createClient({ baseUrl: '/', storage: localStorage });
+createClient({ baseUrl: '/', storage: keychain(localStorage) });
 // @ts-expect-error the base URL is needed
 createClient({});
 // @ts-expect-error tokens are nobody's business

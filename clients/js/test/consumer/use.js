@@ -1,4 +1,4 @@
-import { createClient, isCountersignError } from '@countersign/client';
+import { createClient, isCountersignError, keychain } from '@countersign/client';
 
 const user = { id: 1, username: 'ada' };
 const answers = {
@@ -9,11 +9,11 @@ const answers = {
 const kept = new Map();
 const client = createClient({
   baseUrl: 'https://auth.example.com',
-  storage: {
+  storage: keychain({
     get: (name) => kept.get(name),
     set: (name, value) => kept.set(name, value),
     remove: (name) => kept.delete(name),
-  },
+  }),
   platform: { fetch: async (input) => answers[new URL(input.url ?? input).pathname]() },
 });
 

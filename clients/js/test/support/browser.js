@@ -1,7 +1,7 @@
 // A browser with tabs: one cookie jar, one set of locks, one local storage and one channel for all of
 // them, and a network that a test can spoil.
 
-import { createClient } from '../../src/index.js';
+import { createClient, keychain } from '../../src/index.js';
 import { FakeClock, settle } from './clock.js';
 import { FakeServer, Refusal } from './server.js';
 
@@ -49,12 +49,13 @@ export class FakeBrowser {
   }
 
   /** Opens a page with a client. */
-  tab({ page = PAGE, baseUrl = API, platform = {}, ...options } = {}) {
+  tab({ page = PAGE, baseUrl = API, platform = {}, storage, ...options } = {}) {
     const name = (this.#tabs += 1);
     const listeners = [];
     const client = createClient({
       baseUrl,
       ...options,
+      ...(storage && { storage: keychain(storage) }),
       platform: {
         ...this.platform(name, page),
         onLifecycle: (away, here) => listeners.push({ away, here }),
