@@ -6,7 +6,6 @@ import { test } from 'node:test';
 import { API, world } from './support/browser.js';
 import { settle } from './support/clock.js';
 
-const REFRESH = 'POST /accounts/refresh_token';
 const types = (tab) => tab.events.map(({ type }) => type);
 
 /** Two tabs, signed in, whose messages wait until they are delivered. */
@@ -70,17 +69,19 @@ test('nor that of another user’s login', async () => {
   assert.deepEqual([types(one), types(other)], [['signed_in'], ['user_changed']]);
 });
 
-test('a logout counts though the tab renewed its tokens before it heard of it', async () => {
-  const { clock, browser, deliver, one, other } = await slowTabs();
-  const release = browser.hold(REFRESH);
+test('the end of this very session counts, though the tab has made news since', async () => {
+  const { clock, browser } = world();
+  const tab = await browser.signedInTab();
+  const csrfToken = browser.jar.get('csrftoken');
+  const ended = clock.wall;
   await clock.advance(400_000);
-  const request = other.client.fetch(`${API}/api/orders`).catch(() => {});
-  await clock.advance(300);
-  const logout = one.client.logout();
-  release();
-  await clock.until(Promise.all([request, logout]));
-  await deliver();
-  assert.equal(other.client.user, null);
+  await clock.until(tab.client.fetch(`${API}/api/orders`));
+  browser
+    .platform('script', 'https://app.example.com/')
+    .channel(`countersign ${API}/accounts/`)
+    .postMessage({ end: { csrfToken, type: 'signed_out', code: 'x', at: ended } });
+  await settle();
+  assert.equal(tab.client.user, null);
 });
 
 test('reading the profile every second doesn’t keep a token from being renewed', async () => {
