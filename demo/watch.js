@@ -35,8 +35,8 @@ export function createWatch({ api, onExchange, onTab, onTokens }) {
       const channel = new BroadcastChannel(name);
       channel.addEventListener('message', ({ data }) => {
         if (!data.tokens || data.tokens.accessToken === tokens.accessToken) return;
-        const { accessToken, csrfToken, lifetime, age } = data.tokens;
-        see({ accessToken, csrfToken, expiresAt: Date.now() + lifetime - age }, 'another tab');
+        const { accessToken, csrfToken, lifetime, born } = data.tokens;
+        see({ accessToken, csrfToken, expiresAt: born + lifetime }, 'another tab');
         onTab();
       });
       return channel;
