@@ -52,6 +52,7 @@ async function sent() {
   return cookie.split('; ').map((pair) => pair.split('=')[0]);
 }
 
+// attack 54
 describe('hostile: a sibling tosses cookies', () => {
   it('can plant none under the names that we use by default', async () => {
     await open();

@@ -62,6 +62,7 @@ const loginForm = () => [
   { enctype: 'text/plain', fields: LOGIN_FIELD },
 ];
 
+// attacks 50, 58
 describe('hostile: every defence holds alone', () => {
   it('nothing works without the origin check', async () => {
     await openWithout(withoutOriginCheck);

@@ -58,6 +58,7 @@ const PLACES = [
   },
 ];
 
+// attacks 50, 58, 61, 63, 64, 65
 for (const place of PLACES) {
   describe(`hostile: from ${place.title}`, () => {
     let scene, csrf;

@@ -45,6 +45,7 @@ async function openPage(url, options) {
   return page;
 }
 
+// attacks 72, 75
 for (const [name, urlOf] of Object.entries(PAGES)) {
   describe(`pages: ${name}`, () => {
     let page, url;

@@ -20,6 +20,7 @@ before(async () => {
 });
 after(cleanUp);
 
+// attack 29
 describe('tabs: eight of them, and an access token that lives for one second', () => {
   const TABS = 8;
   const SECONDS = 20;

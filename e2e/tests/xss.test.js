@@ -67,6 +67,7 @@ async function accessToken() {
 /** What stands for a token: all of it, or the part that nobody can make up. */
 const traces = (token) => [token, token.split('.')[2]];
 
+// attack 70
 describe('xss: the refresh token', () => {
   it('is found in nothing that a script can look into', async () => {
     assert.deepEqual(await run('rummage', traces(await cookie('refreshtoken'))), []);
