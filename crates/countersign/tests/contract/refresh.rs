@@ -88,7 +88,19 @@ async fn refresh_and_logout_take_post_alone() {
     browser.get("/accounts/profile").await.expect(StatusCode::OK);
 }
 
-/// What may be wrong with a request, a column for each check, in the order of the contract.
+/// A request with something wrong, or nothing, for each check: in the order of the contract.
+#[derive(Clone, Copy, Debug)]
+struct Case {
+    origin: Where,
+    token: Token,
+    csrf: Csrf,
+    session: State,
+}
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Where {
+    Elsewhere,
+    Allowed,
+}
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Token {
     Absent,
@@ -109,6 +121,59 @@ enum State {
     Live,
 }
 
+impl Case {
+    fn all() -> Vec<Self> {
+        let mut all = Vec::new();
+        for origin in [Where::Elsewhere, Where::Allowed] {
+            for token in [Token::Absent, Token::Forged, Token::Expired, Token::Good] {
+                for csrf in [Csrf::Missing, Csrf::Foreign, Csrf::Right] {
+                    for session in [State::UserInactive, State::LoggedOut, State::Live] {
+                        all.push(Self { origin, token, csrf, session });
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    /// What the first check that fails answers; nothing where all but the last are passed.
+    fn refusal(self) -> Option<(u16, &'static str)> {
+        match (self.origin, self.token, self.csrf, self.session) {
+            (Where::Elsewhere, ..) => Some((403, "origin_not_allowed")),
+            (_, Token::Absent, ..) => Some((401, "not_authenticated")),
+            (_, Token::Forged, ..) => Some((401, "refresh_token_invalid")),
+            (_, Token::Expired, ..) => Some((401, "refresh_token_expired")),
+            (_, _, Csrf::Missing | Csrf::Foreign, _) => Some((403, "csrf_failed")),
+            (.., State::LoggedOut) => Some((401, "session_ended")),
+            (.., State::UserInactive) => Some((401, "user_inactive")),
+            (.., State::Live) => None,
+        }
+    }
+
+    /// Sends it with what this actor holds.
+    async fn send(self, world: &World, mut actor: Actor<'_>, foreign_csrf: &str) -> Answer {
+        let good = actor.refresh_token();
+        let past = world.now().secs() - 60;
+        let token = match self.token {
+            Token::Absent => String::new(),
+            Token::Forged => spoilt(&good),
+            Token::Expired => world.sign_refresh(&good, |claims| claims.expires_at = past),
+            Token::Good => good,
+        };
+        let call = actor.request(Method::POST, ROUTE).cookie(&format!("refreshtoken={token}"));
+        let call = match self.origin {
+            Where::Elsewhere => call.header("origin", EVIL),
+            Where::Allowed => call,
+        };
+        let call = match self.csrf {
+            Csrf::Missing => call.without("x-csrftoken"),
+            Csrf::Foreign => call.header("x-csrftoken", foreign_csrf),
+            Csrf::Right => call,
+        };
+        call.send().await
+    }
+}
+
 // attack 30, attack 46, attack 68
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_check_that_fails_answers_and_a_refusal_before_the_last_changes_nothing() {
@@ -117,77 +182,35 @@ async fn the_first_check_that_fails_answers_and_a_refusal_before_the_last_change
     let mut logged_out = world.alice_in_a_browser().await;
     let mut inactive = world.browser();
     inactive.login(BOB, BOB_PASSWORD).await.expect(StatusCode::OK);
-    // Each session is two generations on, and each actor holds its first refresh token.
-    let firsts = [live.clone(), logged_out.clone(), inactive.clone()];
+    let foreign = world.alice_in_a_browser().await.csrf.unwrap();
+    // Each session is two generations on, and each client holds its first token: used up, which is checked last.
+    let late = [live.clone(), logged_out.clone(), inactive.clone()];
     for _ in 0..2 {
         world.clock.turn(60);
         for actor in [&mut live, &mut logged_out, &mut inactive] {
             actor.refresh().await.expect(StatusCode::OK);
         }
     }
-    logged_out.clone().post("/accounts/logout", json!({})).await.expect(StatusCode::NO_CONTENT);
+    logged_out.post("/accounts/logout", json!({})).await.expect(StatusCode::NO_CONTENT);
     world.countersign.service().deactivate_user(world.bob.id).await.unwrap();
-    let before = Everything::of(&world, &firsts).await;
+    let before = Everything::of(&world, &late).await;
 
-    let mut refused = 0;
-    for origin_allowed in [false, true] {
-        for token in [Token::Absent, Token::Forged, Token::Expired, Token::Good] {
-            for csrf in [Csrf::Missing, Csrf::Foreign, Csrf::Right] {
-                for state in [State::UserInactive, State::LoggedOut, State::Live] {
-                    let [of_live, of_logged_out, of_inactive] = &firsts;
-                    let actor = match state {
-                        State::UserInactive => of_inactive,
-                        State::LoggedOut => of_logged_out,
-                        State::Live => of_live,
-                    };
-                    let expected = match (origin_allowed, token, csrf, state) {
-                        (false, ..) => (403, "origin_not_allowed"),
-                        (true, Token::Absent, ..) => (401, "not_authenticated"),
-                        (true, Token::Forged, ..) => (401, "refresh_token_invalid"),
-                        (true, Token::Expired, ..) => (401, "refresh_token_expired"),
-                        (true, Token::Good, Csrf::Missing | Csrf::Foreign, _) => (403, "csrf_failed"),
-                        (true, Token::Good, Csrf::Right, State::LoggedOut) => (401, "session_ended"),
-                        (true, Token::Good, Csrf::Right, State::UserInactive) => (401, "user_inactive"),
-                        // The last check: used up. It changes something, so it comes at the end.
-                        (true, Token::Good, Csrf::Right, State::Live) => continue,
-                    };
-                    let mut actor = actor.clone();
-                    let good = actor.refresh_token();
-                    let call = actor.request(Method::POST, ROUTE);
-                    let call = if origin_allowed { call } else { call.header("origin", EVIL) };
-                    let call = match csrf {
-                        Csrf::Missing => call.without("x-csrftoken"),
-                        Csrf::Foreign => call.header("x-csrftoken", foreign_csrf(&firsts, state)),
-                        Csrf::Right => call,
-                    };
-                    let call = match token {
-                        Token::Absent => call.without_cookies(),
-                        Token::Forged => call.cookie(&format!("refreshtoken={}", spoilt(&good))),
-                        Token::Expired => {
-                            let past = world.now().secs() - 60;
-                            let expired = world.sign_refresh(&good, |claims| claims.expires_at = past);
-                            call.cookie(&format!("refreshtoken={expired}"))
-                        }
-                        Token::Good => call,
-                    };
-                    let answer = call.send().await.refused(expected.0, expected.1);
-                    assert_eq!(answer.set_cookies(), [], "a refused refresh never touches a cookie");
-                    refused += 1;
-                }
-            }
-        }
+    let [of_live, of_logged_out, of_inactive] = &late;
+    for case in Case::all() {
+        let Some((status, code)) = case.refusal() else { continue };
+        let actor = match case.session {
+            State::UserInactive => of_inactive,
+            State::LoggedOut => of_logged_out,
+            State::Live => of_live,
+        };
+        let answer = case.send(&world, actor.clone(), &foreign).await;
+        assert_eq!((answer.status.as_u16(), answer.code()), (status, code), "{case:?}");
+        assert_eq!(answer.set_cookies(), [], "a refused refresh never touches a cookie");
     }
-    assert_eq!(refused, 2 * 4 * 3 * 3 - 1);
-    assert_eq!(Everything::of(&world, &firsts).await, before);
-    let answer = firsts[0].clone().refresh().await.refused(401, "refresh_token_reused");
+    assert_eq!(Everything::of(&world, &late).await, before);
+    let answer = of_live.clone().refresh().await.refused(401, "refresh_token_reused");
     assert_eq!(answer.set_cookies(), []);
-    assert_ne!(Everything::of(&world, &firsts).await, before);
-}
-
-/// The CSRF token of another one's session.
-fn foreign_csrf<'a>(firsts: &'a [Actor<'_>; 3], state: State) -> &'a str {
-    let other = usize::from(state == State::Live);
-    firsts[other].csrf.as_deref().unwrap()
+    assert_ne!(Everything::of(&world, &late).await, before);
 }
 
 /// A token whose signature isn't ours.
