@@ -70,6 +70,10 @@ test('it can be handed over by itself', async () => {
   const { clock, tab } = await signedIn();
   const { fetch } = tab.client;
   assert.equal((await clock.until(fetch(ORDERS))).status, 200);
+  const [response] = await clock.until(
+    Promise.all([ORDERS].map((url) => fetch(url, {}, [ORDERS]))),
+  );
+  assert.equal(response.status, 200, 'whatever else it is given');
 });
 
 test('with nobody signed in it is the platform’s fetch', async () => {
@@ -320,6 +324,14 @@ test('a caller who gives up during a refresh is let go at once, and the refresh 
   assert.equal((await clock.until(theirs)).status, 200);
   assert.equal(browser.count('GET /api/orders'), 1);
   assert.equal(browser.refreshes(), 1);
+});
+
+test('a caller who has given up before waits for no refresh', async () => {
+  const { clock, browser, tab } = await signedIn();
+  await clock.advance(400_000);
+  browser.hold('POST /accounts/refresh_token');
+  const request = tab.client.fetch(ORDERS, { signal: AbortSignal.abort() });
+  await assert.rejects(request, { name: 'AbortError' });
 });
 
 test('a caller who gives up during the refresh after a 401 is let go, too', async () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { API, world } from './support/browser.js';
+import { Refusal } from './support/server.js';
 
 const REFRESH = 'POST /accounts/refresh_token';
 const keys = (browser) =>
@@ -148,13 +149,13 @@ test('403 permission_denied is the page’s business', async () => {
 
 test('a 401 that comes after someone else’s refresh needs none of its own', async () => {
   const { clock, browser, tab } = await signedIn();
-  const release = browser.hold('GET /api/slow', { before: true });
+  const answer = new Refusal(401, 'token_expired').answer();
+  const release = browser.hold('GET /api/slow', { answer });
   browser.refuse('GET /api/orders', 401, 'token_expired');
   const slow = tab.client.fetch(`${API}/api/slow`);
   await clock.until(tab.client.fetch(`${API}/api/orders`));
-  browser.refuse('GET /api/slow', 401, 'token_expired');
   release();
-  await clock.until(slow);
+  assert.equal((await clock.until(slow)).status, 200);
   assert.equal(browser.refreshes(), 1);
 });
 
@@ -198,6 +199,16 @@ test('an overloaded server is left alone for as long as it asks', async () => {
   assert.equal((await get()).status, 200);
 });
 
+test('many requests share a refresh that fails, too', async () => {
+  const { clock, browser, tab } = await signedIn();
+  await clock.advance(400_000);
+  browser.refuse(REFRESH, 503, 'unavailable');
+  const all = Array.from({ length: 20 }, () => tab.client.fetch(`${API}/api/orders`));
+  const results = await clock.until(Promise.allSettled(all));
+  assert.ok(results.every(({ reason }) => reason?.code === 'unavailable'));
+  assert.equal(browser.refreshes(), 1);
+});
+
 test('but not for longer than a minute', async () => {
   const { clock, browser, get } = await signedIn();
   await clock.advance(400_000);
@@ -226,6 +237,15 @@ for (const [what, answer] of [
     { status: 200, body: { access_token: 'bad\ntoken', expires_in: 300, user: { id: 1 } } },
   ],
   ['nobody in particular', { status: 200, body: {} }],
+  ['someone who names no user', { status: 200, body: { access_token: 'a.b.c', expires_in: 300 } }],
+  [
+    'someone with a wild CSRF token',
+    {
+      status: 200,
+      body: { access_token: 'a.b.c', expires_in: 300, user: { id: 1 }, csrf_token: 'a\nb' },
+    },
+  ],
+  ['another API', { status: 401, body: { code: 'session_ended' } }],
 ]) {
   test(`the answer of ${what} is no answer`, async () => {
     const { clock, server, browser, tab, get } = await signedIn();
@@ -289,6 +309,17 @@ test('and hours later, though the grace is long over', async () => {
   await clock.advance(8 * 3_600_000);
   assert.equal((await get()).status, 200);
   assert.equal(new Set(keys(browser)).size, 1);
+  assert.equal(server.thefts, 0);
+});
+
+test('and where there is no storage to keep the key in', async () => {
+  const { clock, server, browser, get } = await signedIn({ hasStorage: false });
+  await clock.advance(400_000);
+  browser.loseAnswer(REFRESH);
+  browser.loseRequest(REFRESH);
+  await assert.rejects(get(), { code: 'unreachable' });
+  await clock.advance(8 * 3_600_000);
+  assert.equal((await get()).status, 200);
   assert.equal(server.thefts, 0);
 });
 
@@ -388,6 +419,23 @@ test('after csrf_failed the client asks once and tries once more', async () => {
   await assert.rejects(get(), { code: 'csrf_failed' });
   assert.equal(browser.refreshes() - before, 2);
   assert.equal(tab.client.user.username, 'ada', 'it isn’t known that the session is over');
+});
+
+test('a CSRF token that could stand in no header is none', async () => {
+  const { clock, browser } = world({ canReadCookies: false });
+  (await browser.signedInTab()).close();
+  const tab = browser.tab();
+  browser.intercept('GET /accounts/csrf', { status: 200, body: { csrf_token: 'csrf-\n' } });
+  await assert.rejects(clock.until(tab.client.restore()), { code: 'unexpected_answer' });
+  assert.equal(browser.refreshes(), 0);
+});
+
+test('a request that finds another user behind the session says so', async () => {
+  const { clock, server, browser, tab, get } = await signedIn({ hasChannel: false });
+  await clock.until(browser.tab().client.login({ username: 'bob', password: server.password }));
+  await assert.rejects(get(), { code: 'user_changed' }, 'the token itself was still fresh');
+  assert.equal(browser.count('GET /api/orders'), 1);
+  assert.deepEqual(tab.events, [{ type: 'user_changed', user: null }]);
 });
 
 test('and stops if the user is another one', async () => {

@@ -109,6 +109,7 @@ test('two CSRF cookies that disagree are left to the server', async () => {
   const tab = browser.tab();
   await clock.until(tab.client.restore());
   assert.equal(browser.count('GET /accounts/csrf'), 1);
+  assert.equal(browser.refreshes(), 1, 'neither was tried');
   assert.equal(tab.client.user.username, 'ada');
 });
 

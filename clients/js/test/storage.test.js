@@ -5,6 +5,7 @@ import { test } from 'node:test';
 
 import { createClient, keychain as overStorage } from '../src/index.js';
 import { API, world } from './support/browser.js';
+import { settle } from './support/clock.js';
 
 const TOKEN = 'countersign.refresh_token.https_3a_2f_2fapp.example.com_2faccounts_2f';
 const get = (tab) => tab.client.fetch(`${API}/api/orders`);
@@ -48,6 +49,11 @@ test('there is no CSRF token, and none is sent', async () => {
   const post = tab.client.fetch(`${API}/api/orders`, { method: 'POST' });
   assert.equal((await clock.until(post)).status, 200);
   assert.ok(browser.log.every(({ headers }) => !headers.has('X-CSRFTOKEN')));
+  const own = browser.log.filter(({ line }) => line.includes('/accounts/'));
+  assert.ok(
+    own.every(({ credentials }) => credentials === 'omit'),
+    'and no cookie',
+  );
 });
 
 test('it is renewed, and what is stored is always the newest', async () => {
@@ -168,6 +174,18 @@ test('the windows of an Electron app share one session', async () => {
   assert.ok(windows.every(({ client }) => client.user === null));
 });
 
+test('old news of a logout doesn’t end a new session', async () => {
+  const { clock, server, browser, open } = app(keychain(), {});
+  const tab = open();
+  const before = clock.wall;
+  await clock.advance(1_000);
+  await clock.until(tab.client.login({ username: 'ada', password: server.password }));
+  const channel = browser.platform('late', `${API}/`).channel(`countersign ${API}/accounts/`);
+  channel.postMessage({ end: { csrfToken: undefined, type: 'signed_out', code: 'x', at: before } });
+  await settle();
+  assert.equal(tab.client.user.username, 'ada');
+});
+
 test('localStorage and sessionStorage are refused by name', () => {
   class Storage {
     getItem() {}
@@ -190,7 +208,11 @@ test('a token goes to no other API over the same storage', async () => {
   const tab = open();
   await clock.until(tab.client.login({ username: 'ada', password: server.password }));
   const before = browser.log.length;
-  for (const baseUrl of ['https://staging.example.com', `${API}/second`, 'https://app-example.com']) {
+  for (const baseUrl of [
+    'https://staging.example.com',
+    `${API}/second`,
+    'https://app-example.com',
+  ]) {
     const other = browser.tab({ storage, baseUrl });
     assert.equal(await clock.until(other.client.restore()), null);
   }
@@ -204,10 +226,12 @@ test('a changed password waits for its turn until its token is stored', async ()
   await clock.until(one.client.login({ username: 'ada', password: server.password }));
   await clock.until(other.client.restore());
   await clock.advance(200_000);
-  const slow = (call) => async (...values) => {
-    await new Promise((resolve) => clock.setTimeout(resolve, 150));
-    return call(...values);
-  };
+  const slow =
+    (call) =>
+    async (...values) => {
+      await new Promise((resolve) => clock.setTimeout(resolve, 150));
+      return call(...values);
+    };
   Object.assign(storage, { set: slow(storage.set), remove: slow(storage.remove) });
   const release = browser.hold('POST /accounts/password');
   const change = one.client.changePassword({

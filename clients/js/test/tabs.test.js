@@ -3,6 +3,7 @@ import { test } from 'node:test';
 
 import { API, world } from './support/browser.js';
 import { settle } from './support/clock.js';
+import { Refusal } from './support/server.js';
 
 const REFRESH = 'POST /accounts/refresh_token';
 const get = (tab) => tab.client.fetch(`${API}/api/orders`);
@@ -103,14 +104,177 @@ test('a tab that is frozen in the middle of a refresh holds the others up for se
     } = await tabs(2, { hasLocks });
     await clock.advance(400_000);
     browser.hold(REFRESH);
-    const never = get(frozen);
-    never.catch(() => {});
+    get(frozen);
     await clock.advance(100);
+    frozen.freeze();
     const request = get(other);
     await clock.advance(12_500);
     assert.equal((await request).status, 200);
     assert.equal(server.thefts, 0);
   }
+});
+
+test('a tab whose timers are throttled holds nobody up', async () => {
+  const { clock, browser, tabs: all } = await tabs(1);
+  // As browsers do where nobody looks.
+  const throttled = { setTimeout: (action, ms) => clock.setTimeout(action, ms + 1_000) };
+  const hidden = browser.tab({ platform: throttled });
+  await clock.until(hidden.client.restore());
+  await clock.advance(400_000);
+  const release = browser.hold(REFRESH);
+  get(hidden);
+  await clock.advance(2_000);
+  const request = get(all[0]);
+  await settle();
+  release();
+  for (let turn = 0; turn < 5; turn += 1) await settle();
+  const late = Symbol('still waiting for the lock');
+  const response = await Promise.race([request, Promise.resolve(late)]);
+  assert.equal(response.status, 200, 'it has heard of the new token');
+  assert.equal(browser.refreshes(), 1);
+});
+
+for (const channelDelay of [10, 40]) {
+  test(`news that take ${channelDelay} ms save a refresh, too`, async () => {
+    const {
+      clock,
+      browser,
+      tabs: [one, other],
+    } = await tabs(2, { channelDelay });
+    await clock.advance(400_000);
+    const before = browser.refreshes();
+    const first = get(one);
+    if (channelDelay > 25) get(other);
+    await settle();
+    const second = get(other);
+    await clock.until(Promise.all([first, second]));
+    await clock.advance(1_000);
+    assert.equal(browser.refreshes() - before, 1);
+  });
+}
+
+test('a browser that grants no lock at all is no obstacle', async () => {
+  const { clock, server, browser } = world();
+  const request = async () => {
+    throw new DOMException('The document is sandboxed.', 'SecurityError');
+  };
+  const tab = browser.tab({ platform: { locks: { request } } });
+  await clock.until(tab.client.login({ username: 'ada', password: server.password }));
+  assert.equal(tab.client.user.username, 'ada');
+});
+
+test('without Web Locks, a note of a page that is gone counts for seconds only, whatever the clock says', async () => {
+  const {
+    clock,
+    browser,
+    tabs: [tab],
+  } = await tabs(1, { hasLocks: false });
+  await clock.advance(400_000);
+  for (const until of [clock.wall + 2_900, clock.wall + 86_400_000, 'nonsense']) {
+    browser.storage.set(`countersign ${API}/accounts/`, `gone ${until}`);
+    const request = get(tab);
+    await clock.advance(3_500);
+    assert.equal((await request).status, 200);
+    await clock.advance(400_000);
+  }
+  assert.deepEqual([...browser.storage], [], 'and its own is taken away');
+});
+
+for (const options of [{}, { hasLocks: false }]) {
+  test(`whatever changes the cookies waits for its turn (${JSON.stringify(options)})`, async () => {
+    const {
+      clock,
+      server,
+      browser,
+      tabs: [one, other],
+    } = await tabs(2, options);
+    for (const [line, change] of [
+      [
+        'POST /accounts/login',
+        () => one.client.login({ username: 'ada', password: server.password }),
+      ],
+      [
+        'POST /accounts/password',
+        () =>
+          one.client.changePassword({
+            oldPassword: server.password,
+            newPassword: 'a much better password',
+          }),
+      ],
+      ['POST /accounts/logout', () => one.client.logout()],
+    ]) {
+      const before = browser.count(line);
+      browser.refuse('GET /api/orders', 401, 'token_invalid');
+      const release = browser.hold(REFRESH);
+      const request = get(other);
+      await clock.advance(100);
+      const done = change();
+      await clock.advance(100);
+      assert.equal(browser.count(line), before, line);
+      release();
+      await clock.until(Promise.all([request, done]));
+      assert.equal(browser.count(line), before + 1, line);
+      await clock.advance(11_000);
+    }
+  });
+}
+
+test('and so it does within one page, where nothing is shared', async () => {
+  const {
+    clock,
+    server,
+    browser,
+    tabs: [tab],
+  } = await tabs(1, { hasLocks: false, hasStorage: false, hasChannel: false });
+  await clock.advance(400_000);
+  const release = browser.hold(REFRESH);
+  const request = get(tab);
+  await settle();
+  const login = tab.client.login({ username: 'ada', password: server.password });
+  await settle();
+  assert.equal(browser.count('POST /accounts/login'), 1, 'the first one');
+  release();
+  await clock.until(Promise.all([request, login]));
+});
+
+// Without any lock two tabs can be at it at once.
+const UNLOCKED = { hasLocks: false, hasStorage: false };
+
+test('an answer that comes after a logout signs nobody in', async () => {
+  const {
+    clock,
+    browser,
+    tabs: [one, other],
+  } = await tabs(2, UNLOCKED);
+  browser.refuse('GET /api/orders', 401, 'token_invalid');
+  const release = browser.hold(REFRESH);
+  const request = get(one);
+  await settle();
+  await clock.until(other.client.logout());
+  release();
+  await clock.until(request);
+  await clock.advance(1_000);
+  assert.equal(one.client.user, null);
+  assert.equal(other.client.user, null);
+});
+
+test('a refusal that comes after a login ends nothing', async () => {
+  const {
+    clock,
+    server,
+    browser,
+    tabs: [one, other],
+  } = await tabs(2, UNLOCKED);
+  browser.refuse('GET /api/orders', 401, 'token_invalid');
+  const release = browser.hold(REFRESH, { answer: new Refusal(401, 'session_ended').answer() });
+  const request = get(one);
+  await settle();
+  await clock.until(other.client.login({ username: 'ada', password: server.password }));
+  release();
+  assert.equal((await clock.until(request)).status, 200);
+  assert.equal(one.client.user.username, 'ada');
+  assert.equal(other.client.user.username, 'ada');
+  assert.deepEqual(one.events, []);
 });
 
 test('a tab that is closed in the middle of a refresh is made good by another, with its key', async () => {
@@ -221,6 +385,9 @@ test('when another user signs in, the other tabs stop', async () => {
     code: 'user_changed',
   });
   assert.equal(browser.log.length, before, 'nothing goes out as the other user');
+  await clock.advance(400_000);
+  await clock.until(get(one));
+  assert.equal(other.client.user, null, 'nor when the other user’s token is renewed');
   await clock.until(other.client.login({ username: 'bob', password: server.password }));
   assert.equal(other.client.user.username, 'bob');
 });
@@ -289,27 +456,6 @@ test('an old logout doesn’t end a new session', async () => {
   await settle();
   assert.equal(one.client.user.username, 'ada');
   assert.equal(other.client.user.username, 'ada');
-});
-
-test('a login waits for the refresh under way, whose late cookie would undo it', async () => {
-  const {
-    clock,
-    server,
-    browser,
-    tabs: [one, other],
-  } = await tabs(2);
-  await clock.advance(400_000);
-  const release = browser.hold(REFRESH);
-  const request = get(other);
-  await settle();
-  const login = one.client.login({ username: 'ada', password: server.password });
-  await clock.advance(100);
-  assert.equal(browser.count('POST /accounts/login'), 1, 'only the first one so far');
-  release();
-  await clock.until(Promise.all([request, login]));
-  await clock.advance(400_000);
-  assert.equal((await clock.until(get(one))).status, 200);
-  assert.equal((await clock.until(get(other))).status, 200);
 });
 
 test('two APIs on one page keep the keys of their refreshes apart', async () => {

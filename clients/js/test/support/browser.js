@@ -28,12 +28,13 @@ export class FakeBrowser {
   #channels = new Map();
   #locks = new FakeLocks();
   #gone = new Set();
+  #frozen = new Set();
   #cuts = [];
   #tabs = 0;
 
   /**
    * @param {{ hasLocks?: boolean, hasChannel?: boolean, hasStorage?: boolean, canReadCookies?: boolean,
-   *   stripsAuthorization?: boolean }} [options]
+   *   stripsAuthorization?: boolean, channelDelay?: number }} [options]
    */
   constructor(clock, server, options = {}) {
     this.clock = clock;
@@ -44,6 +45,7 @@ export class FakeBrowser {
       hasStorage: true,
       canReadCookies: true,
       stripsAuthorization: true,
+      channelDelay: 0,
       ...options,
     };
   }
@@ -72,6 +74,8 @@ export class FakeBrowser {
         listeners.forEach((listener) => listener[moment]());
         await settle();
       },
+      /** The page stands still: no timer, no message, no answer gets through to it. */
+      freeze: () => this.#frozen.add(name),
       /** The page is gone. What it had sent may still reach the server, but no answer reaches it. */
       close: () => {
         this.#gone.add(name);
@@ -96,7 +100,7 @@ export class FakeBrowser {
     return {
       clocks: this.clock.clocks,
       setTimeout: (action, milliseconds) =>
-        this.clock.setTimeout(() => this.#gone.has(tab) || action(), milliseconds),
+        this.clock.setTimeout(() => this.#isStill(tab) || action(), milliseconds),
       fetch: (input, init) => this.#fetch(new Request(input, init), tab, new URL(page).origin),
       clearTimeout: this.clock.clearTimeout,
       random: () => crypto.randomUUID().replaceAll('-', ''),
@@ -109,7 +113,7 @@ export class FakeBrowser {
               .join('; ')
           : '',
       channel: (name) =>
-        options.hasChannel ? new FakeChannel(this.#channels, name, tab) : undefined,
+        options.hasChannel ? new FakeChannel(this.#channels, name, tab, this.#postman) : undefined,
       locks: options.hasLocks ? this.#locks.of(tab) : undefined,
       notes: options.hasStorage
         ? {
@@ -121,6 +125,17 @@ export class FakeBrowser {
       onLifecycle() {},
     };
   }
+
+  #isStill(tab) {
+    return this.#gone.has(tab) || this.#frozen.has(tab);
+  }
+
+  #postman = (deliver, tab) => {
+    const { channelDelay } = this.options;
+    const arrive = () => this.#isStill(tab) || deliver();
+    if (channelDelay > 0) this.clock.setTimeout(arrive, channelDelay);
+    else setImmediate(arrive);
+  };
 
   // --- The network ----------------------------------------------------------------------------
 
@@ -153,14 +168,14 @@ export class FakeBrowser {
   }
 
   /** The next such request is answered when the function that this returns is called, not before. */
-  hold(line, { before = false } = {}) {
+  hold(line, { before = false, answer } = {}) {
     let release;
     const gate = new Promise((resolve, reject) => {
       release = resolve;
       this.#cuts.push(() => reject(new TypeError('Failed to fetch')));
     });
     gate.catch(() => {});
-    this.#mishaps.push({ line, kind: before ? 'held request' : 'held answer', gate });
+    this.#mishaps.push({ line, kind: before ? 'held request' : 'held answer', gate, answer });
     return release;
   }
 
@@ -183,6 +198,7 @@ export class FakeBrowser {
     const entry = {
       line,
       url: request.url,
+      credentials: request.credentials,
       origin,
       tab,
       headers,
@@ -212,7 +228,7 @@ export class FakeBrowser {
         mishap?.answer ??
         this.server.answer({ method: request.method, path: pathname, headers, body, cookies });
       if (mishap?.kind === 'held answer') await mishap.gate;
-      if (this.#gone.has(tab)) return new Promise(() => {});
+      if (this.#isStill(tab)) return new Promise(() => {});
       if (mishap?.kind === 'answer') throw new TypeError('Failed to fetch');
       if (request.signal.aborted) throw request.signal.reason;
       if (sendsCookies) for (const cookie of answer.cookies ?? []) this.#store(cookie);
@@ -279,8 +295,9 @@ class FakeChannel {
   onmessage = null;
   #others;
 
-  constructor(channels, name, tab) {
+  constructor(channels, name, tab, postman) {
     this.tab = tab;
+    this.postman = postman;
     if (!channels.has(name)) channels.set(name, new Set());
     this.#others = channels.get(name);
     this.#others.add(this);
@@ -289,8 +306,8 @@ class FakeChannel {
   postMessage(message) {
     const data = structuredClone(message);
     for (const other of this.#others) {
-      if (other !== this)
-        setImmediate(() => this.#others.has(other) && other.onmessage?.({ data }));
+      if (other === this) continue;
+      this.postman(() => this.#others.has(other) && other.onmessage?.({ data }), other.tab);
     }
   }
 
