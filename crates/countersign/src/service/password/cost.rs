@@ -18,6 +18,7 @@ impl StoredHash {
                 Digest::Sha256 => format!("pbkdf2_sha256,{iterations}"),
             },
             Some(Function::BcryptSha256 { cost }) => format!("bcrypt_sha256,{cost}"),
+            Some(Function::Bcrypt { cost }) => format!("bcrypt,{cost}"),
             Some(Function::Scrypt { log_n, r, p }) => format!("scrypt,n=2^{log_n},r={r},p={p}"),
         }
     }

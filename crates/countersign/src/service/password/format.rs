@@ -5,7 +5,7 @@
 //! | Argon2 (PHC string; ours is one) | `$argon2id$v=19$m=19456,t=2,p=1$salt$hash` |
 //! | Django: Argon2 | `argon2$argon2id$v=19$m=102400,t=2,p=8$salt$hash` |
 //! | Django: PBKDF2 | `pbkdf2_sha256$1000000$salt$hash`, `pbkdf2_sha1$…` |
-//! | Django: bcrypt | `bcrypt_sha256$$2b$12$salthash` |
+//! | Django: bcrypt | `bcrypt_sha256$$2b$12$salthash`, `bcrypt$$2b$12$…` (of which 72 bytes count) |
 //! | Django: scrypt | `scrypt$16384$salt$8$5$hash` |
 //! | no password is right | `!…`, or nothing |
 //!
@@ -71,7 +71,10 @@ impl Format {
             ["pbkdf2_sha256", iterations, salt, hash] => pbkdf2(Digest::Sha256, iterations, salt, hash),
             ["pbkdf2_sha1", iterations, salt, hash] => pbkdf2(Digest::Sha1, iterations, salt, hash),
             ["bcrypt_sha256", "", "2a" | "2b" | "2y", cost, salt_and_hash] => {
-                bcrypt_sha256(cost, salt_and_hash)
+                bcrypt(cost, salt_and_hash, |cost| Function::BcryptSha256 { cost })
+            }
+            ["bcrypt", "", "2a" | "2b" | "2y", cost, salt_and_hash] => {
+                bcrypt(cost, salt_and_hash, |cost| Function::Bcrypt { cost })
             }
             ["scrypt", n, salt, r, p, hash] => scrypt([n, r, p], salt, hash),
             _ => Err(Refusal::Unknown),
@@ -118,7 +121,7 @@ fn pbkdf2(digest: Digest, iterations: &str, salt: &str, hash: &str) -> Result<Fo
     Ok(Format { function: Function::Pbkdf2 { digest, iterations }, salt: salt.into(), output })
 }
 
-fn bcrypt_sha256(cost: &str, salt_and_hash: &str) -> Result<Format, Refusal> {
+fn bcrypt(cost: &str, salt_and_hash: &str, function: fn(u32) -> Function) -> Result<Format, Refusal> {
     let cost = number(cost)?;
     if cost > *BCRYPT_COSTS.end() {
         return Err(Refusal::TooCostly);
@@ -128,7 +131,7 @@ fn bcrypt_sha256(cost: &str, salt_and_hash: &str) -> Result<Format, Refusal> {
         return Err(Refusal::Malformed);
     }
     let (salt, output) = (decode(&BCRYPT_BASE64, salt)?, decode(&BCRYPT_BASE64, hash)?);
-    Ok(Format { function: Function::BcryptSha256 { cost }, salt, output })
+    Ok(Format { function: function(cost), salt, output })
 }
 
 fn scrypt([n, r, p]: [&str; 3], salt: &str, hash: &str) -> Result<Format, Refusal> {
@@ -218,14 +221,14 @@ mod tests {
         assert_eq!(pbkdf2("10000000"), None);
         assert_eq!(pbkdf2("10000001"), Some(Refusal::TooCostly));
 
-        let bcrypt = |cost: &str| {
-            refusal(&format!(
-                "bcrypt_sha256$$2b${cost}$WwWfaqN41igh7KBvIQJOueHUFk1vBFhBT6u1LzMu2NJwH4QgoDTvS"
-            ))
-        };
-        assert_eq!(bcrypt("16"), None);
-        assert_eq!(bcrypt("17"), Some(Refusal::TooCostly));
-        assert_eq!(bcrypt("31"), Some(Refusal::TooCostly));
+        for name in ["bcrypt_sha256", "bcrypt"] {
+            let bcrypt = |cost: &str| {
+                refusal(&format!("{name}$$2b${cost}$WwWfaqN41igh7KBvIQJOueHUFk1vBFhBT6u1LzMu2NJwH4QgoDTvS"))
+            };
+            assert_eq!(bcrypt("16"), None);
+            assert_eq!(bcrypt("17"), Some(Refusal::TooCostly));
+            assert_eq!(bcrypt("31"), Some(Refusal::TooCostly));
+        }
 
         let scrypt = |n: &str, r: &str, p: &str| refusal(&format!("scrypt${n}$salt${r}${p}${PBKDF2_HASH}"));
         assert_eq!(scrypt("262144", "8", "4"), None);
@@ -258,6 +261,8 @@ mod tests {
             "bcrypt_sha256$$2b$03$WwWfaqN41igh7KBvIQJOueHUFk1vBFhBT6u1LzMu2NJwH4QgoDTvS".into(),
             "bcrypt_sha256$$2b$12$WwWfaqN41igh7KBvIQJOueHUFk1vBFhBT6u1LzMu2NJwH4QgoDTv".into(),
             "bcrypt_sha256$$2b$12$WwWfaqN41igh7KBvIQJOué".into(),
+            "bcrypt$$2b$03$WwWfaqN41igh7KBvIQJOueHUFk1vBFhBT6u1LzMu2NJwH4QgoDTvS".into(),
+            "bcrypt$$2b$12$WwWfaqN41igh7KBvIQJOueHUFk1vBFhBT6u1LzMu2NJwH4QgoDTv".into(),
             // scrypt: N is a power of two.
             format!("scrypt$1000$salt$8$1${PBKDF2_HASH}"),
             format!("scrypt$1$salt$8$1${PBKDF2_HASH}"),
@@ -273,7 +278,7 @@ mod tests {
     proptest! {
         // attack 99
         #[test]
-        fn no_text_makes_the_parser_panic(stored in r"(\PC*|[$,=a-z0-9_]{0,80}|(pbkdf2_sha256|scrypt|argon2|bcrypt_sha256)(\$[0-9a-zA-Zé=,+/]{0,60}){0,6})") {
+        fn no_text_makes_the_parser_panic(stored in r"(\PC*|[$,=a-z0-9_]{0,80}|(pbkdf2_sha256|scrypt|argon2|bcrypt_sha256|bcrypt)(\$[0-9a-zA-Zé=,+/]{0,60}){0,6})") {
             let _ = Format::parse(&stored);
         }
     }

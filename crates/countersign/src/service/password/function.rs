@@ -16,6 +16,9 @@ pub(super) enum Function {
     Pbkdf2 { digest: Digest, iterations: NonZeroU32 },
     /// bcrypt over the hex digits of the password's SHA-256, so that no password is too long for it.
     BcryptSha256 { cost: u32 },
+    /// bcrypt over the password itself, of which the first 72 bytes count and no more: the function takes no others.
+    /// What is replaced at the next login by a hash in which every byte counts.
+    Bcrypt { cost: u32 },
     /// RFC 7914.
     Scrypt { log_n: u8, r: u32, p: u32 },
 }
@@ -31,6 +34,9 @@ pub(super) enum Digest {
 /// ends up, once the allocator has seen a few of them, in a heap that keeps it. Of what is mapped, only the blocks in
 /// use take memory.
 const OWN_MAPPING: usize = 33 * 1024;
+
+/// The most bytes that bcrypt takes.
+const BCRYPT_KEY: usize = 72;
 
 /// The parameters don't fit the function. [`Format`](super::format::Format) lets none of those through.
 #[derive(Debug)]
@@ -71,12 +77,8 @@ impl Function {
                 };
                 pbkdf2::derive(algorithm, *iterations, salt, secret, out);
             }
-            Self::BcryptSha256 { cost } => {
-                let salt = salt.try_into().map_err(|_| Unfit)?;
-                let hash = bcrypt::bcrypt(*cost, salt, &*hex_and_nul(sha256(secret)));
-                // The last of bcrypt's 24 bytes is never stored.
-                out.copy_from_slice(hash.get(..23).filter(|hash| hash.len() == out.len()).ok_or(Unfit)?);
-            }
+            Self::BcryptSha256 { cost } => bcrypt(*cost, salt, &*hex_and_nul(sha256(secret)), out)?,
+            Self::Bcrypt { cost } => bcrypt(*cost, salt, &first_72_and_nul(secret), out)?,
             Self::Scrypt { log_n, r, p } => {
                 let params = scrypt::Params::new(*log_n, *r, *p).map_err(|_| Unfit)?;
                 scrypt::scrypt(secret, salt, &params, out).map_err(|_| Unfit)?;
@@ -124,6 +126,21 @@ fn allocate(blocks: usize) -> Vec<Block> {
     memory
 }
 
+/// `key` ends in NUL, as every bcrypt password, unless that would be its 73rd byte.
+fn bcrypt(cost: u32, salt: &[u8], key: &[u8], out: &mut [u8]) -> Result<(), Unfit> {
+    let hash = bcrypt::bcrypt(cost, salt.try_into().map_err(|_| Unfit)?, key);
+    // The last of bcrypt's 24 bytes is never stored.
+    out.copy_from_slice(hash.get(..23).filter(|hash| hash.len() == out.len()).ok_or(Unfit)?);
+    Ok(())
+}
+
+/// What Django's `BCryptPasswordHasher` hashes: the password's bytes, which bcrypt takes up to the 72nd.
+fn first_72_and_nul(secret: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut key = Zeroizing::new(Vec::with_capacity(BCRYPT_KEY));
+    key.extend(secret.iter().copied().chain([0]).take(BCRYPT_KEY));
+    key
+}
+
 /// What Django gives to bcrypt: the digest in hex, and the NUL that ends every bcrypt password.
 fn hex_and_nul(digest: [u8; 32]) -> Zeroizing<[u8; 65]> {
     let mut text = Zeroizing::new([0; 65]);
@@ -145,6 +162,13 @@ mod tests {
             hex_and_nul(sha256(b"abc")).as_slice(),
             b"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\0"
         );
+    }
+
+    #[test]
+    fn plain_bcrypt_gets_72_bytes_at_most_and_a_nul_where_there_is_room() {
+        assert_eq!(first_72_and_nul(b"").as_slice(), b"\0");
+        assert_eq!(first_72_and_nul(&[b'x'; 71]).last(), Some(&0));
+        assert_eq!(first_72_and_nul(&[b'x'; 100]).as_slice(), [b'x'; 72]);
     }
 
     #[test]

@@ -26,6 +26,17 @@ pub struct TooLong;
 #[derive(Clone)]
 pub struct StoredHash(String);
 
+/// What a stored text lets its owner do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// The right password logs them in.
+    Verifies,
+    /// No password does, and that is meant: the account has none.
+    NoPassword,
+    /// No password does, since the text can't be used; a sentence says why.
+    Refused(String),
+}
+
 /// Hashes and compares passwords, one at a time, in memory that it keeps: each hashing thread has one.
 pub struct Hasher {
     current: Argon2id,
@@ -70,6 +81,15 @@ impl StoredHash {
     /// Whether it was not made by [`Hasher::hash`] with today's parameters: then the next login replaces it.
     pub fn needs_upgrade(&self) -> bool {
         Argon2id::CURRENT.are_not_those_of(self)
+    }
+
+    /// Whether any password can match, without trying one.
+    pub fn standing(&self) -> Standing {
+        match Format::parse(&self.0) {
+            Ok(_) => Standing::Verifies,
+            Err(Refusal::Unusable) => Standing::NoPassword,
+            Err(refusal) => Standing::Refused(refusal.to_string()),
+        }
     }
 
     /// The function that a check of this hash runs; none if no password matches.
@@ -222,13 +242,14 @@ mod tests {
         "bcrypt_sha256$$2b$12$WwWfaqN41igh7KBvIQJOueHUFk1vBFhBT6u1LzMu2NJwH4QgoDTvS",
         "scrypt$16384$KdAdRwuMxn50LHVYrU2bPl$8$5$MhjQ8mGC7SsPFceCldVqST86NVDeWweIxDv3ltidgbr+6ssq4DIoBnFyat3lpZc+41wsUtraEaeskpRHnN/PdQ==",
     ];
-    /// Cheaper ones: the first five by Django, as above; then passlib 1.7.4's `django_argon2` and
+    /// Cheaper ones: the first six by Django, as above; then passlib 1.7.4's `django_argon2` and
     /// `django_pbkdf2_sha256`; then argon2-cffi's Argon2i of both versions, and the older without its `v=`.
-    const CHEAP: [&str; 10] = [
+    const CHEAP: [&str; 11] = [
         "pbkdf2_sha256$1000$hGWZcVsh3p1r242Fa3gi8t$hCV212Nsi0sKxLwzvdipI4YQirFy3Ak1XfYGsHhTIkI=",
         "pbkdf2_sha1$1000$56J7xiSZnof25HaslBJuIC$hiFNgcp9v3wz9l2eyJ60MaKM+Ig=",
         "argon2$argon2id$v=19$m=512,t=2,p=2$MVhmblJvS0ZHcWozbFVWU05MeTdrOA$OoCTJ0EvxWbyLFM9aFC3boxt21X7acgXm6gGmcwjvEg",
         "bcrypt_sha256$$2b$04$BGj9lF4xO8uXQ1msIjaXWux1euTfKxDgsaVyLD0KXRYZUNMlQbE.6",
+        "bcrypt$$2b$04$dKsxNQm2TOJ/wq28819/dePhUgNmFs4hC9s003Zch06KrWVqJMCWm",
         "scrypt$1024$C4CitWNpnPVPN9HYmKlvHt$8$1$OI1QKQzcMQ5w5xIcLnQWNAgTOo2sbl+o7ki+4eB5Vv/JzefIjZST8AD58ou+YPLyQgITx+xItNlxJW9G4PEKLA==",
         "argon2$argon2i$v=19$m=512,t=2,p=2$FsI4Z6wVglBKSUnpXesdYw$UYH3YMgyMxmyN4svmyGuOM1P8jErNyC9/ZCQ+3OAqUo",
         "pbkdf2_sha256$1000$9KupjY1CvbEE$2RC++O3K+2eJD8gdUWp3xMOQPgBpR0nDy/dJW/9msqs=",
@@ -311,6 +332,33 @@ mod tests {
         }
     }
 
+    // attack 88: what Django's plain bcrypt cut off counts from the first login on
+    #[test]
+    fn a_plain_bcrypt_hash_is_verified_as_django_did_and_its_upgrade_takes_the_whole_password() {
+        // By Django 5.2.19 over bcrypt 4.3.0, which cuts; bcrypt 5.0.0 makes no hash of a longer password.
+        let made = stored("bcrypt$$2b$04$unX5SDwEtT3vBvgCmrEuIuQ1fca3NTPbFO2K.G4ZkA4jKklU8g7t.");
+        let mut hasher = Hasher::insecure_and_fast();
+        let x = "x".repeat(72);
+        let (right, cut, short) = (format!("{x}x"), format!("{x}y"), "x".repeat(71));
+        assert!(hasher.verify(Some(&made), &password(&right)));
+        assert!(hasher.verify(Some(&made), &password(&cut)));
+        assert!(!hasher.verify(Some(&made), &password(&short)));
+        assert!(made.needs_upgrade());
+        let upgraded = hasher.hash(&password(&right), [7; 16]).unwrap();
+        assert!(hasher.verify(Some(&upgraded), &password(&right)));
+        assert!(!hasher.verify(Some(&upgraded), &password(&cut)));
+
+        let made = stored("bcrypt$$2b$04$VqEUjwFD/Sp1.cfEOSIRluK.G3gRRVKwNbZdM6VHzmJF/mmiOCQVW");
+        assert!(hasher.verify(Some(&made), &password(&format!("{short}y"))));
+        assert!(!hasher.verify(Some(&made), &password(&x)));
+        // A NUL is a byte like any other: "a\0b", and no password at all.
+        let made = stored("bcrypt$$2b$04$lziWQCBFEuLzp2Bufdq80.PnWl7LgzYvQiXDNbfdNfqvbnayi4kb2");
+        assert!(hasher.verify(Some(&made), &password("a\0b")));
+        assert!(!hasher.verify(Some(&made), &password("a")));
+        let made = stored("bcrypt$$2b$04$GykD2zdqwfevlEmVtLOlMupabD4rZ0A4QUrFTA1bx6o5WdBjISbH2");
+        assert!(hasher.verify(Some(&made), &password("")));
+    }
+
     // attack 88
     #[test]
     fn a_nul_does_not_end_a_password() {
@@ -378,6 +426,15 @@ mod tests {
         hasher.release_memory();
         assert_eq!(hasher.memory(), 0);
         assert!(hasher.verify(Some(&stored(OURS)), &password(TEXT)));
+    }
+
+    #[test]
+    fn a_stored_text_says_whether_its_owner_can_log_in() {
+        assert_eq!(stored(OURS).standing(), Standing::Verifies);
+        assert_eq!(stored("!abc").standing(), Standing::NoPassword);
+        for refused in ["md5$salt$hash".to_owned(), OURS.replace("m=19456", "m=4294967295")] {
+            assert!(matches!(stored(&refused).standing(), Standing::Refused(_)), "{refused}");
+        }
     }
 
     // attack 116

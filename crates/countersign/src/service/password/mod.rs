@@ -22,6 +22,9 @@
 //!
 //! A password is the text that was sent, byte for byte: not trimmed, cut, folded or normalised (ASVS 6.2.8). The same
 //! word typed as NFC and as NFD is two passwords.
+//!
+//! One stored format can't hold to that: Django's plain `bcrypt$`, of which 72 bytes count. It is checked as Django did,
+//! and the right password is hashed anew at once, whole: from that login on every byte counts.
 
 mod cost;
 pub mod floor;
@@ -32,6 +35,6 @@ pub mod policy;
 pub mod pool;
 
 pub use floor::Floor;
-pub use hash::{Hasher, Password, StoredHash, TooLong};
+pub use hash::{Hasher, Password, Standing, StoredHash, TooLong};
 pub use policy::{PasswordPolicy, Reason};
 pub use pool::{Checked, HashingError, HashingPool};
