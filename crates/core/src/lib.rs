@@ -7,6 +7,7 @@
 //! - [`jwt`]: the strict JWT parser and verifier, and the claims of both tokens.
 //! - [`csrf`]: the countersignature.
 //! - [`client`]: who is at the other end.
+//! - [`fields`]: custom user fields: what they take, and who may write them.
 //! - [`guess`]: how many failed passwords are too many.
 //! - [`name`]: user names and e-mail addresses.
 //! - [`origin`]: web origins, and who may call from which.
@@ -14,6 +15,7 @@
 
 pub mod client;
 pub mod csrf;
+pub mod fields;
 pub mod guess;
 pub mod id;
 pub mod json;

@@ -168,7 +168,7 @@ impl Origin {
     }
 
     /// The origin that a person means by a URL: in lower case, without user, path, default port and final dot.
-    fn read(url: &str) -> Result<Self, OriginError> {
+    pub(crate) fn read(url: &str) -> Result<Self, OriginError> {
         let (scheme, rest) = url.split_once("://").ok_or(OriginError::NoScheme)?;
         let scheme = scheme.to_ascii_lowercase();
         if !is_scheme(&scheme) {
