@@ -53,7 +53,7 @@ const CHECKS: &[Check] = &[
         prepare: &[],
         command: "cargo test --workspace --no-fail-fast",
         environment: &[],
-        needs: &[C_COMPILER],
+        needs: &[C_COMPILER, NGINX],
     },
     Check {
         name: "client",
@@ -86,6 +86,14 @@ const C_COMPILER: Need = Need {
     name: "a C compiler",
     probes: &["cc --version", "clang --version"],
     install: Install::Debian("build-essential"),
+};
+
+/// Stands in front of the nodes, as it does where they are deployed.
+const NGINX: Need = Need {
+    name: "nginx",
+    // Debian keeps it where only root looks for programs.
+    probes: &["nginx -v", "/usr/sbin/nginx -v"],
+    install: Install::Debian("nginx-light"),
 };
 
 const NODE: Need = Need {

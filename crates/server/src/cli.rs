@@ -54,6 +54,9 @@ pub(crate) enum Command {
     /// Says what a browser will do with a page and this API: CORS, cookies, proxy; each problem with its remedy
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(Doctor),
+    /// Asks the server that runs with these settings how it is, for a container's health check
+    #[command(after_help = HEALTHCHECK_EXAMPLES)]
+    Healthcheck(Healthcheck),
     /// Brings the database up to date, as each start does too
     Migrate(OnlySettings),
     /// The keys that sign access tokens
@@ -186,6 +189,25 @@ here or there. Without a running server the settings alone are judged.
 What it knows, at length: docs/works-in-postman-not-in-axios.md
 
 Exit codes: 0 a browser app at that origin will work, 1 it won't, 2 called or configured wrongly.";
+
+#[derive(Args)]
+pub(crate) struct Healthcheck {
+    /// Asks only whether the process lives (/healthz), not whether it can serve (/readyz)
+    #[arg(long)]
+    pub(crate) live: bool,
+    #[command(flatten)]
+    pub(crate) settings: SettingFlags<false>,
+}
+
+const HEALTHCHECK_EXAMPLES: &str = "\
+Examples:
+  countersign healthcheck                  whether the database answers, and ended sessions are known
+  countersign healthcheck --live           whether the process lives; for what restarts it if not
+
+It asks the address of `listen`, as the environment and countersign.toml have it: a flag that the server
+was started with has to be given here too.
+
+Exit codes: 0 it is well, 1 it isn't, 2 called or configured wrongly.";
 
 #[derive(Args)]
 pub(crate) struct OnlySettings {

@@ -6,6 +6,7 @@ mod config;
 mod demo;
 mod doctor;
 mod files;
+mod healthcheck;
 mod outcome;
 mod prompt;
 mod run;

@@ -9,13 +9,14 @@ use countersign::service::Service;
 use countersign::settings::Database;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
-use crate::cli::{ChangePassword, Cli, Command, CreateUser, Doctor, Keys, Sessions};
+use crate::cli::{ChangePassword, Cli, Command, CreateUser, Doctor, Healthcheck, Keys, Sessions};
 use crate::config::{Config, Flags, Log, LogFormat, Missing, Source, Surroundings, environment};
 use crate::demo::Demo;
+use crate::healthcheck::Question;
 use crate::outcome::Failure;
 use crate::prompt::Terminal;
 use crate::tools::{self, keys, sessions, users};
-use crate::{check, demo, doctor, files, serve, telemetry};
+use crate::{check, demo, doctor, files, healthcheck, serve, telemetry};
 
 /// Does what was asked.
 pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
@@ -35,6 +36,10 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         }
         Some(Command::Doctor(Doctor { spa, api, json, settings })) => {
             doctor::run(&runner.load(&settings.0, Missing::Leave)?, &doctor::Arguments { spa, api, json })
+        }
+        Some(Command::Healthcheck(Healthcheck { live, settings })) => {
+            let question = if live { Question::Lives } else { Question::IsReady };
+            healthcheck::run(&runner.load(&settings.0, Missing::Leave)?, question)
         }
         Some(Command::Createsuperuser(create)) => runner.create_user(create, true),
         Some(Command::Createuser(create)) => runner.create_user(create, false),

@@ -1,0 +1,3 @@
+//! What several of the test programs here share, beside `cli/support.rs`.
+
+pub(crate) mod nginx;
