@@ -129,7 +129,9 @@ fn explained(page: &str) -> BTreeSet<String> {
 fn members() -> Vec<String> {
     let folders = ["crates", "examples"].map(|folder| fs::read_dir(root().join(folder)).unwrap());
     let crates = folders.into_iter().flatten().map(|entry| entry.unwrap().path());
-    let manifests = crates.chain([root().join("xtask")]).map(|folder| folder.join("Cargo.toml"));
+    let manifests = crates
+        .chain(["bench", "xtask"].map(|folder| root().join(folder)))
+        .map(|folder| folder.join("Cargo.toml"));
     manifests
         .filter(|manifest| manifest.is_file())
         .map(|manifest| fs::read_to_string(manifest).unwrap())

@@ -29,6 +29,7 @@ Usage: cargo xtask <command>
 
   test    format, lints, documentation and every test: what CI runs (`cargo xtask test --help`)
   e2e     its check in a real browser alone: `cargo xtask e2e [--headed] [<name of some tests>]`
+  bench   how fast it is, beside its peers and the machine's floors (`cargo xtask bench --help`)
   deny    licences, advisories and sources of all dependencies, by cargo-deny and deny.toml
   help    this text";
 
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
             Ok(code) => code,
             Err(sentence) => wrong_use(&sentence, HELP),
         },
+        ["bench", options @ ..] => bench(options),
         ["deny"] => deny(),
         [] => wrong_use("Say which chore.", HELP),
         [word, ..] => wrong_use(&format!("There is no chore `{word}` with these options."), HELP),
@@ -64,6 +66,16 @@ fn main() -> ExitCode {
 fn wrong_use(sentence: &str, help: &str) -> ExitCode {
     eprintln!("{sentence}\n\n{help}");
     ExitCode::from(WRONG_USE)
+}
+
+/// Builds what is measured and what measures as they are released, and lets the latter do the rest.
+fn bench(options: &[&str]) -> ExitCode {
+    let built = needs::succeeds_aloud("cargo build --release --package countersign-server --package bench");
+    let mut measure = needs::command("cargo run --quiet --release --package bench --");
+    match built.then(|| measure.args(options).status()) {
+        Some(Ok(status)) if status.success() => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
 }
 
 /// Not among the checks of `test`: it needs a program of its own, and the advisories of the day from the network.
