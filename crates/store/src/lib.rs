@@ -23,6 +23,7 @@
 compile_error!("the store needs an engine: turn on the feature `sqlite`");
 
 mod audit;
+mod fields;
 mod key;
 mod news;
 mod session;
@@ -34,6 +35,7 @@ use countersign_core::session::{EndReason, RotationPolicy, Session};
 use countersign_core::{Network, SessionId, Timestamp, UserId};
 
 pub use audit::{AuditEvent, AuditFilter, AuditRow, EventKind};
+pub use fields::{EnteredPage, FieldHolder};
 pub use key::StoredKey;
 pub use news::{News, NewsItem, NewsSeq};
 pub use session::{EndOutcome, Login, Rotate, Rotation, SessionEnd, StartOutcome};
@@ -66,6 +68,20 @@ pub enum CreateUserError {
     /// Another user has this name, or one that differs only in case.
     #[error("a user of this name exists already")]
     UsernameTaken,
+    /// Another user has the value of this field, which is unique.
+    #[error("another user has this {0} already")]
+    FieldTaken(String),
+    /// The store's own trouble.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a profile could not be changed. Nothing of it has been.
+#[derive(Debug, thiserror::Error)]
+pub enum ProfileError {
+    /// Another user has the value of this field, which is unique.
+    #[error("another user has this {0} already")]
+    FieldTaken(String),
     /// The store's own trouble.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -134,7 +150,7 @@ impl Store {
         user: UserId,
         change: ProfileChange,
         event: AuditEvent,
-    ) -> Result<Option<User>, StoreError> {
+    ) -> Result<Option<User>, ProfileError> {
         engine!(self, engine => engine.update_profile(user, change, event).await)
     }
 
@@ -173,6 +189,19 @@ impl Store {
     /// Deletes a user and ends their sessions (their rows stay until their tokens have died, to say why).
     pub async fn delete_user(&self, user: UserId, event: AuditEvent) -> Result<bool, StoreError> {
         engine!(self, engine => engine.delete_user(user, event).await)
+    }
+
+    /// The custom fields of users after this one, by their ids; at most so many.
+    pub async fn field_page(&self, after: UserId, limit: u32) -> Result<Vec<FieldHolder>, StoreError> {
+        engine!(self, engine => engine.field_page(after, limit).await)
+    }
+
+    /// Puts users after this one (at most so many) under the values of their custom fields as these are declared now:
+    /// what came to be found by its value, or unique, since the values were written. Nothing of the values changes.
+    ///
+    /// Of those who share a value that is to be unique one has it, and nobody else can get it.
+    pub async fn enter_fields(&self, after: UserId, limit: u32) -> Result<EnteredPage, StoreError> {
+        engine!(self, engine => engine.enter_fields(after, limit).await)
     }
 
     /// One hash for each way of hashing that is still in use, to measure what checking it costs.

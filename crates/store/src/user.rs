@@ -117,7 +117,7 @@ pub struct ProfileChange {
     pub first_name: Option<String>,
     /// A new last name.
     pub last_name: Option<String>,
-    /// New values of custom fields; others stay.
+    /// New values of custom fields, `null` for none; others stay.
     pub fields: Map<String, Value>,
 }
 

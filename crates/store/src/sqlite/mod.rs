@@ -2,7 +2,7 @@
 //!
 //! - `open`: files, lock, pragmas, migrations.
 //! - `writer`: commits in groups; `job` and `queue` carry use cases to it and answers back.
-//! - `users`, `login`, `sessions`, `rotation`, `news`, `keys`, `audit`, `cleanup`: the use cases, each one function
+//! - `users`, `fields`, `login`, `sessions`, `rotation`, `news`, `keys`, `audit`, `cleanup`: the use cases, each one function
 //!   that gets a connection inside a transaction.
 //!
 //! Several processes may use one file (the command line beside a server): SQLite's locks keep them apart, and each
@@ -10,6 +10,7 @@
 
 mod audit;
 mod cleanup;
+mod fields;
 mod job;
 mod keys;
 mod login;
@@ -28,6 +29,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use countersign_core::fields::UserFields;
 use rusqlite::Connection;
 
 pub use open::OpenError;
@@ -51,6 +53,8 @@ pub struct Opening {
     pub patience: Duration,
     /// How many threads read.
     pub readers: usize,
+    /// The declared custom fields: by their values users are found, and those that are unique only one may have.
+    pub fields: Arc<UserFields>,
 }
 
 /// A database file. Clones share it; it is closed with the last of them, or by [`Store::close`](crate::Store::close).
@@ -63,6 +67,7 @@ struct Inner {
     gauge: Arc<Gauge>,
     walk: Mutex<Walk>,
     patience: Duration,
+    fields: Arc<UserFields>,
     /// With the queue that each serves; the writer's comes last, since the last connection to close empties the
     /// write-ahead log into the database.
     threads: Mutex<Vec<(Arc<Queue>, JoinHandle<()>)>>,
@@ -72,7 +77,7 @@ impl Opening {
     /// For a server.
     pub fn server() -> Self {
         let readers = thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 8));
-        Self { serves: true, patience: Duration::from_secs(5), readers }
+        Self { serves: true, patience: Duration::from_secs(5), readers, fields: Arc::default() }
     }
 
     /// For a tool that may run beside a server, such as the command line.
@@ -94,6 +99,7 @@ impl Sqlite {
             gauge: Arc::default(),
             walk: Mutex::default(),
             patience: opening.patience,
+            fields: Arc::clone(&opening.fields),
             threads: Mutex::default(),
         };
         let failed = |source| OpenError::File { path: opened.path.clone(), source };
@@ -160,6 +166,11 @@ const SET_META: &str = "INSERT INTO meta (name, value) VALUES ($1, $2)
 
 /// Carrying use cases to the threads.
 impl Sqlite {
+    /// The declared custom fields.
+    fn declared(&self) -> Arc<UserFields> {
+        Arc::clone(&self.0.fields)
+    }
+
     /// Does `work` on a reader's connection.
     async fn read<T, F>(&self, work: F) -> Result<T>
     where

@@ -6,9 +6,11 @@ use rusqlite::{Connection, Row};
 
 use super::Sqlite;
 use super::sql::{self, Result};
-use super::{audit, news, sessions};
+use super::{audit, fields, news, sessions};
+use crate::fields::apply;
 use crate::{
-    AuditEvent, CreateUserError, NewUser, NewsItem, Password, PasswordHash, ProfileChange, User, UserSelector,
+    AuditEvent, CreateUserError, NewUser, NewsItem, Password, PasswordHash, ProfileChange, ProfileError,
+    User, UserSelector,
 };
 
 /// The columns that make a [`User`], as [`user`] reads them.
@@ -40,13 +42,20 @@ impl Sqlite {
         new: NewUser,
         event: AuditEvent,
     ) -> std::result::Result<User, CreateUserError> {
-        let made = self.write(move |db| {
-            let Some(id) = insert(db, &new, event.at)? else { return Ok(None) };
+        let declared = self.declared();
+        self.write(move |db| {
+            if let Some(field) = fields::taken(db, &declared, None, &new.fields)? {
+                return Ok(Err(CreateUserError::FieldTaken(field)));
+            }
+            let Some(id) = insert(db, &new, event.at)? else {
+                return Ok(Err(CreateUserError::UsernameTaken));
+            };
+            fields::keep(db, &declared, id, &new.fields)?;
             let event = AuditEvent { user: event.user.or(Some(id)), ..event };
             audit::append(db, &event)?;
-            by_id(db, id)
-        });
-        made.await?.ok_or(CreateUserError::UsernameTaken)
+            sql::known(by_id(db, id)?, "the new user").map(Ok)
+        })
+        .await?
     }
 
     pub(crate) async fn update_profile(
@@ -54,9 +63,14 @@ impl Sqlite {
         id: UserId,
         change: ProfileChange,
         event: AuditEvent,
-    ) -> Result<Option<User>> {
+    ) -> std::result::Result<Option<User>, ProfileError> {
+        let declared = self.declared();
         self.write(move |db| {
-            let Some(mut user) = by_id(db, id)? else { return Ok(None) };
+            let Some(mut user) = by_id(db, id)? else { return Ok(Ok(None)) };
+            if let Some(field) = fields::taken(db, &declared, Some(id), &change.fields)? {
+                return Ok(Err(ProfileError::FieldTaken(field)));
+            }
+            fields::keep(db, &declared, id, &change.fields)?;
             if let Some((email, key)) = change.email {
                 let update = "UPDATE users SET email = $1, email_key = $2 WHERE id = $3";
                 sql::run(db, update, (&email, key.as_str(), id.0))?;
@@ -64,13 +78,13 @@ impl Sqlite {
             }
             user.first_name = change.first_name.unwrap_or(user.first_name);
             user.last_name = change.last_name.unwrap_or(user.last_name);
-            user.fields.extend(change.fields);
+            apply(&mut user.fields, change.fields);
             let update = "UPDATE users SET first_name = $1, last_name = $2, fields = $3 WHERE id = $4";
             sql::run(db, update, (&user.first_name, &user.last_name, sql::json(&user.fields)?, id.0))?;
             changed(db, id, &event)?;
-            Ok(Some(user))
+            Ok(Ok(Some(user)))
         })
-        .await
+        .await?
     }
 
     pub(crate) async fn set_password(

@@ -13,6 +13,7 @@ mod support;
 
 mod audit;
 mod cleanup;
+mod fields;
 mod keys;
 mod login;
 mod meta;

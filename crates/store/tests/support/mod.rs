@@ -3,8 +3,10 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::ops::Deref;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use countersign_core::fields::UserFields;
 use countersign_core::name::NameKey;
 use countersign_core::session::{Delivery, EndReason, NewSession, RotationPolicy, Session};
 use countersign_core::{Client, Generation, Seconds, SessionId, Timestamp, UserId};
@@ -23,13 +25,23 @@ pub(crate) const START: Timestamp = Timestamp::from_secs(1_800_000_000);
 
 /// A new, empty store of each engine.
 pub(crate) fn stores() -> Vec<Fixture> {
-    vec![sqlite()]
+    stores_with(UserFields::default())
 }
 
-fn sqlite() -> Fixture {
+/// The same, with custom fields.
+pub(crate) fn stores_with(fields: UserFields) -> Vec<Fixture> {
+    vec![sqlite(fields)]
+}
+
+fn sqlite(fields: UserFields) -> Fixture {
     let folder = tempfile::tempdir().unwrap();
-    let sqlite = Sqlite::open(folder.path().join("countersign.db"), &Opening::server()).unwrap();
-    Fixture::new(Store::Sqlite(sqlite), folder)
+    let store = open_sqlite(&folder, fields);
+    Fixture::new(store, folder)
+}
+
+fn open_sqlite(folder: &TempDir, fields: UserFields) -> Store {
+    let opening = Opening { fields: Arc::new(fields), ..Opening::server() };
+    Store::Sqlite(Sqlite::open(folder.path().join("countersign.db"), &opening).unwrap())
 }
 
 /// A store, and the folder that must stay for as long as it is used.
@@ -134,6 +146,14 @@ pub(crate) fn token_of(session: &Session, generation: i64) -> Rotate {
 impl Fixture {
     pub(crate) fn new(store: Store, folder: TempDir) -> Self {
         Self { store, _folder: folder }
+    }
+
+    /// Closes the store and opens it again, as after a restart with other custom fields.
+    pub(crate) async fn reopened_with(self, fields: UserFields) -> Self {
+        let Self { store, _folder: folder } = self;
+        store.close().await;
+        drop(store);
+        Self { store: open_sqlite(&folder, fields), _folder: folder }
     }
 
     pub(crate) fn handle(&self) -> Store {
