@@ -157,7 +157,10 @@ impl Builder {
         // Before anything is made on disk.
         settings.validate().map_err(StartError::from)?;
         let store = match &settings.database {
-            Database::Sqlite(path) => Store::Sqlite(Sqlite::open(path, &self.opening)?),
+            Database::Sqlite(path) => {
+                let fields = Arc::new(settings.user_fields.clone());
+                Store::Sqlite(Sqlite::open(path, &Opening { fields, ..self.opening })?)
+            }
         };
         let serves = self.opening.serves;
         let service = Service::open(settings, store, self.environment, serves).await?;

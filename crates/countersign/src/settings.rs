@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use countersign_core::fields::UserFields;
 use countersign_core::jwt::Algorithm;
 use countersign_core::origin::{Origin, PublicUrl};
 use countersign_core::session::RotationPolicy;
@@ -39,6 +40,8 @@ pub struct Settings {
     pub login_with_email: bool,
     /// What access tokens carry besides.
     pub claims_include: Vec<ExtraClaim>,
+    /// Custom fields that users have.
+    pub user_fields: UserFields,
     /// Origins of browser apps that may call.
     pub allowed_origins: Vec<Origin>,
     /// Origins of native shells, which may also ask for body delivery.
@@ -180,6 +183,7 @@ impl Settings {
             liveness_max_age: Seconds(1),
             login_with_email: true,
             claims_include: Vec::new(),
+            user_fields: UserFields::default(),
             allowed_origins: Vec::new(),
             native_origins: Vec::new(),
             cors_allow_headers: Vec::new(),

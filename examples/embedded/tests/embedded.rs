@@ -39,8 +39,13 @@ async fn a_route_of_ones_own_is_guarded_as_countersign_s_are() {
         .await
         .unwrap();
     let password = Password::new("correct horse battery staple").unwrap();
-    let alice =
-        UserToCreate { username: "alice".into(), email: String::new(), password, is_superuser: false };
+    let alice = UserToCreate {
+        username: "alice".into(),
+        email: String::new(),
+        password,
+        is_superuser: false,
+        fields: serde_json::Map::new(),
+    };
     countersign.service().create_user(alice).await.unwrap();
     let app = embedded::app(&countersign);
 

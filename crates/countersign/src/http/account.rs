@@ -3,9 +3,11 @@
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
+use countersign_core::fields::UserFields;
 use countersign_verify::Authenticated;
 use http::StatusCode;
 use schemars::JsonSchema;
+use serde_json::Value;
 
 use super::App;
 use super::answers::{self, NO_STORE};
@@ -13,9 +15,9 @@ use super::body::JsonBody;
 use super::client::ClientOf;
 use super::error::Refusal;
 use super::to_the_end::to_the_end;
+use crate::service::Error;
 use crate::service::account::ProfilePatch;
 use crate::service::password::Password;
-use crate::service::{Error, FieldErrors};
 
 /// What of the profile is to be changed; what is left out stays.
 #[derive(JsonSchema)]
@@ -60,7 +62,7 @@ impl PasswordChange {
 }
 
 pub(crate) async fn profile(State(app): State<App>, claims: Authenticated) -> Result<Response, Refusal> {
-    Ok(answers::profile(app.service.profile(&claims).await?))
+    Ok(answers::profile(app.service.profile(&claims).await?, app.service.user_fields()))
 }
 
 pub(crate) async fn update_profile(
@@ -69,8 +71,9 @@ pub(crate) async fn update_profile(
     ClientOf(client): ClientOf,
     body: JsonBody,
 ) -> Result<Response, Refusal> {
-    let user = app.service.update_profile(&claims, profile_patch(body)?, &client).await?;
-    Ok(answers::profile(user))
+    let patch = profile_patch(body, app.service.user_fields())?;
+    let user = app.service.update_profile(&claims, patch, &client).await?;
+    Ok(answers::profile(user, app.service.user_fields()))
 }
 
 pub(crate) async fn change_password(
@@ -86,7 +89,7 @@ pub(crate) async fn change_password(
             .map_err(|too_long| Error::InvalidPassword(vec![too_long.to_string()]))?;
         let old = Password::new(old_password).map_err(|_| Error::WrongPassword)?;
         let signed_in = app.service.change_password(&claims, old, new, &client).await?;
-        Ok(answers::signed_in(signed_in, &app.cookies))
+        Ok(answers::signed_in(signed_in, &app))
     })
     .await
 }
@@ -132,16 +135,16 @@ fn required(body: &mut JsonBody, field: &'static str) -> Result<String, Refusal>
     }
 }
 
-/// Reads a change of profile. A member that isn't the user's to change is an error, never silently left out.
-fn profile_patch(mut body: JsonBody) -> Result<ProfilePatch, Refusal> {
+/// Reads a change of profile. Whatever else stands in it is taken for a custom field, and refused by name if it is none.
+fn profile_patch(mut body: JsonBody, declared: &UserFields) -> Result<ProfilePatch, Refusal> {
     let ProfileChange { email, first_name, last_name, password } = ProfileChange::read(&mut body)?;
     let password = password.map(Password::new).transpose().map_err(|_| Error::WrongPassword)?;
-    let patch = ProfilePatch { email, first_name, last_name, password };
-    let sentence = |field: &str| match field {
-        "id" | "username" | "is_active" | "is_staff" | "is_superuser" => "This field is read-only.",
-        _ => "There is no such field.",
-    };
-    let errors: FieldErrors =
-        body.rest().map(|field| (field.to_owned(), vec![sentence(field).to_owned()])).collect();
-    if errors.is_empty() { Ok(patch) } else { Err(Error::InvalidFields(errors).into()) }
+    let names: Vec<String> = body.rest().map(str::to_owned).collect();
+    let fields = names.into_iter().map(|name| {
+        // What is no field may be a password with a misspelt name: it stays in the body, to be wiped.
+        let value = declared.get(&name).and_then(|spec| body.value(&spec.name));
+        (name, value.unwrap_or(Value::Null))
+    });
+    let fields = fields.collect();
+    Ok(ProfilePatch { email, first_name, last_name, fields, password })
 }

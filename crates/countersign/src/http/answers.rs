@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
+use countersign_core::fields::UserFields;
 use countersign_core::session::{Delivery, Session};
 use countersign_core::{SessionId, Timestamp};
 use http::{HeaderName, HeaderValue, header};
@@ -9,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::cookies::Cookies;
+use super::App;
 use crate::service::User;
 use crate::service::tokens::SignedIn;
 
@@ -119,23 +120,25 @@ impl SessionBody {
     }
 }
 
-impl From<User> for UserBody {
-    fn from(user: User) -> Self {
+impl UserBody {
+    /// A user, with the fields that are declared.
+    fn new(user: User, declared: &UserFields) -> Self {
         Self {
+            fields: declared.shown(&user.fields),
             id: user.id.0,
             username: user.username,
             email: user.email,
             first_name: user.first_name,
             last_name: user.last_name,
             is_active: user.is_active,
-            fields: user.fields,
         }
     }
 }
 
 /// The tokens of a session, each in its place: the access token in the body, the refresh token in a cookie (or, with
 /// body delivery, in the body), the CSRF token in both.
-pub(crate) fn signed_in(signed_in: SignedIn, cookies: &Cookies) -> Response {
+pub(crate) fn signed_in(signed_in: SignedIn, app: &App) -> Response {
+    let cookies = &app.cookies;
     let SignedIn { access_token, expires_in, refresh_token, cookie_life, csrf_token, session, user } =
         signed_in;
     let csrf_token = csrf_token.map(|token| token.expose().to_owned());
@@ -148,7 +151,7 @@ pub(crate) fn signed_in(signed_in: SignedIn, cookies: &Cookies) -> Response {
         expires_in: expires_in.0,
         csrf_token,
         refresh_token: (session.delivery == Delivery::Body).then_some(refresh_token),
-        user: user.into(),
+        user: UserBody::new(user, app.service.user_fields()),
     };
     let mut response = ([NO_STORE], Json(body)).into_response();
     set_cookies(&mut response, set.into_iter().flatten());
@@ -156,8 +159,8 @@ pub(crate) fn signed_in(signed_in: SignedIn, cookies: &Cookies) -> Response {
 }
 
 /// A user's profile.
-pub(crate) fn profile(user: User) -> Response {
-    ([NO_STORE], Json(Profile { user: user.into() })).into_response()
+pub(crate) fn profile(user: User, declared: &UserFields) -> Response {
+    ([NO_STORE], Json(Profile { user: UserBody::new(user, declared) })).into_response()
 }
 
 /// A CSRF token, in the body and in its cookie.

@@ -49,6 +49,11 @@ impl JsonBody {
         }
     }
 
+    /// Takes a value of whatever type out.
+    pub(crate) fn value(&mut self, field: &str) -> Option<Value> {
+        self.0.remove(field)
+    }
+
     /// The names of the fields that nobody has taken out.
     pub(crate) fn rest(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)

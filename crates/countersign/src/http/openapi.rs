@@ -4,10 +4,12 @@
 //! the refusals and their statuses in [`Code`]; the schemas come from the types that are read and written. What every
 //! route of a kind has in common is added here: what its guard refuses, what reading a body may end in.
 //!
-//! The copy at the root of the repository is the document of the default settings. A test fails when it is stale.
+//! Custom fields that the settings declare are in it too. The copy at the root of the repository is the document of the
+//! default settings. A test fails when it is stale.
 
 mod components;
 pub(crate) mod doc;
+mod fields;
 pub(crate) mod rows;
 mod schemas;
 
@@ -97,6 +99,8 @@ pub(crate) fn document(settings: &Settings, cookies: &Cookies) -> String {
             None => paths.push((route.path.to_owned(), InOrder(vec![method]))),
         }
     }
+    let mut schemas = shared.schemas();
+    fields::add(&mut schemas, &settings.user_fields);
     let document = Document {
         openapi: "3.1.1",
         info: json!({
@@ -112,7 +116,7 @@ pub(crate) fn document(settings: &Settings, cookies: &Cookies) -> String {
             .collect(),
         paths: InOrder(paths),
         components: json!({
-            "schemas": shared.schemas(),
+            "schemas": schemas,
             "responses": shared.responses,
             "parameters": components::parameters(),
             "headers": components::headers(cookies, settings.refresh_token_lifetime),

@@ -70,7 +70,7 @@ pub(crate) async fn login(
     let attempt = attempt(&app, &headers, &mut body)?;
     let old = Presented::Cookies(app.cookies.refresh_values(&headers)?);
     let signed_in = app.service.login(attempt, &old, &client).await?;
-    Ok(answers::signed_in(signed_in, &app.cookies))
+    Ok(answers::signed_in(signed_in, &app))
 }
 
 pub(crate) async fn refresh(
@@ -84,7 +84,7 @@ pub(crate) async fn refresh(
         let presented = presented(&app, &headers, body.refresh_token.as_deref())?;
         let key = idempotency_key(&headers)?;
         let signed_in = app.service.refresh(&presented, csrf_header(&headers), key, &client).await?;
-        Ok(answers::signed_in(signed_in, &app.cookies))
+        Ok(answers::signed_in(signed_in, &app))
     })
     .await
 }

@@ -38,6 +38,7 @@ pub(crate) async fn app() -> (App, TempDir) {
         email: String::new(),
         password: Password::new(PASSWORD).unwrap(),
         is_superuser: false,
+        fields: serde_json::Map::new(),
     };
     service.create_user(user).await.unwrap();
     (App::new(service), folder)

@@ -1,5 +1,6 @@
 //! What a signed-in user does: the profile, the password, the list of sessions.
 
+use countersign_core::fields::Editor;
 use countersign_core::jwt::AccessClaims;
 use countersign_core::name::Email;
 use countersign_core::session::{Delivery, EndReason, NewSession, Session};
@@ -25,6 +26,8 @@ pub struct ProfilePatch {
     pub first_name: Option<String>,
     /// A new last name.
     pub last_name: Option<String>,
+    /// New values of custom fields, as they were sent; `null` clears one.
+    pub fields: Map<String, Value>,
     /// The password, which a change of address needs.
     pub password: Option<Password>,
 }
@@ -50,6 +53,10 @@ impl Service {
             last_name: checked_name("last_name", patch.last_name, &mut errors),
             ..ProfileChange::default()
         };
+        match self.user_fields().change(&patch.fields, &before.fields, Editor::User) {
+            Ok(fields) => change.fields = fields,
+            Err(wrong) => errors.extend(wrong),
+        }
         if let Some(email) = patch.email.filter(|email| *email != before.email) {
             match parse_email(&email) {
                 Ok(parsed) => change.email = Some(parsed),
@@ -196,7 +203,7 @@ fn what_changes(change: &ProfileChange) -> Map<String, Value> {
         ("first_name", change.first_name.is_some()),
         ("last_name", change.last_name.is_some()),
     ];
-    let fields: Vec<&str> =
-        named.into_iter().filter(|(_, changes)| *changes).map(|(field, _)| field).collect();
+    let named = named.into_iter().filter(|(_, changes)| *changes).map(|(field, _)| field);
+    let fields: Vec<&str> = named.chain(change.fields.keys().map(String::as_str)).collect();
     Map::from_iter([("fields".to_owned(), Value::from(fields))])
 }

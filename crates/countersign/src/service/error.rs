@@ -2,20 +2,16 @@
 //!
 //! `http::error` says what a client sees of each; the command line prints their sentences.
 
-use std::collections::BTreeMap;
-
 use countersign_core::Seconds;
 use countersign_core::session::Refusal;
-use countersign_store::{CreateUserError, StoreError};
-
+use countersign_store::{CreateUserError, ProfileError, StoreError};
 use countersign_verify::CsrfFailure;
 
 use super::derive::CryptoFailure;
 use super::keys::KeyError;
 use super::tokens::IssueError;
 
-/// Sentences about fields, by the field's name.
-pub type FieldErrors = BTreeMap<String, Vec<String>>;
+pub use countersign_core::fields::FieldErrors;
 
 /// Why a use case was refused.
 #[derive(Debug, thiserror::Error)]
@@ -101,7 +97,17 @@ impl From<CreateUserError> for Error {
     fn from(error: CreateUserError) -> Self {
         match error {
             CreateUserError::UsernameTaken => Self::field("username", error.to_string()),
+            CreateUserError::FieldTaken(field) => Self::field_taken(&field),
             CreateUserError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ProfileError> for Error {
+    fn from(error: ProfileError) -> Self {
+        match error {
+            ProfileError::FieldTaken(field) => Self::field_taken(&field),
+            ProfileError::Store(error) => error.into(),
         }
     }
 }
@@ -120,6 +126,11 @@ impl From<Refusal> for Error {
 impl Error {
     /// One sentence about one field.
     pub fn field(name: &str, sentence: impl Into<String>) -> Self {
-        Self::InvalidFields(BTreeMap::from([(name.to_owned(), vec![sentence.into()])]))
+        Self::InvalidFields(FieldErrors::from([(name.to_owned(), vec![sentence.into()])]))
+    }
+
+    /// A unique field's value is another user's.
+    pub(super) fn field_taken(name: &str) -> Self {
+        Self::field(name, "Another user has this value already.")
     }
 }

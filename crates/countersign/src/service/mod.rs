@@ -4,6 +4,7 @@
 //! - [`refresh`]: what a refresh token can do: refresh, logout, the CSRF token after a reload.
 //! - [`account`]: what a signed-in user does: profile, password, sessions.
 //! - [`users`]: what the one who runs the server does to users.
+//! - [`fields`]: custom fields, over all users.
 //! - [`tokens`], [`keys`], [`mod@derive`]: how tokens are made, by which keys, from which secrets.
 //! - `liveness`: which sessions live, without a look-up per request.
 //! - [`password`]: how passwords are hashed and chosen.
@@ -16,6 +17,7 @@ pub(crate) mod audit;
 pub(crate) mod background;
 pub mod derive;
 pub mod error;
+pub mod fields;
 pub mod keys;
 pub(crate) mod liveness;
 pub mod login;

@@ -61,6 +61,9 @@ impl Service {
             settings.secrets.root.all().map(Derived::from_root).collect::<Result<_, _>>()?;
         let own = if serves { settings.access_token_lifetime } else { Seconds(0) };
         let longest = signing::longest_access_lifetime(&store, own).await?;
+        if serves {
+            super::fields::enter(&store, &settings.user_fields).await?;
+        }
         let afterlife = Seconds(longest.0.saturating_add(2 * settings.leeway.0));
         // First the place in the news, then the keys, so that no change of them falls in between.
         let liveness = Liveness::start(store.clone(), &settings, afterlife, clock.now()).await?;

@@ -7,6 +7,7 @@ use aws_lc_rs::rand::SecureRandom;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_core::csrf::{Csh, CsrfKey, CsrfToken};
+use countersign_core::fields::UserFields;
 use countersign_core::jwt::{AccessClaims, RefreshClaims, RefreshSigner, RefreshVerifier, SigningError};
 use countersign_core::session::{Delivery, Session};
 use countersign_core::{Seconds, SessionId, Timestamp};
@@ -24,6 +25,7 @@ pub struct Tokens {
     access_lifetime: Seconds,
     refresh_lifetime: Seconds,
     claims_include: Vec<ExtraClaim>,
+    user_fields: UserFields,
     ring: RwLock<Arc<KeyRing>>,
     refresh_signer: RefreshSigner,
     /// Reads refresh tokens.
@@ -73,6 +75,7 @@ impl Tokens {
             access_lifetime: settings.access_token_lifetime,
             refresh_lifetime: settings.refresh_token_lifetime,
             claims_include: settings.claims_include.clone(),
+            user_fields: settings.user_fields.clone(),
             ring: RwLock::new(Arc::new(ring)),
             refresh_signer: RefreshSigner::new(&settings.secrets.refresh_token.current, issuer.clone())
                 .map_err(|_| CryptoFailure)?,
@@ -160,7 +163,7 @@ impl Tokens {
 
     fn extra_claims(&self, user: &User) -> Map<String, Value> {
         // There are no groups and permissions to give yet; a superuser has every right without them.
-        let mut claims = Map::new();
+        let mut claims = self.user_fields.claims(&user.fields);
         for claim in &self.claims_include {
             match claim {
                 ExtraClaim::Groups => {

@@ -5,7 +5,7 @@ use countersign_core::name::{NameKey, Username};
 use countersign_core::session::{EndReason, Session};
 use countersign_core::{SessionId, UserId};
 use countersign_store::{AuditEvent, EndOutcome, EventKind, NewUser, User, UserSelector};
-use serde_json::Map;
+use serde_json::{Map, Value};
 
 use super::account::parse_email;
 use super::error::FieldErrors;
@@ -23,6 +23,8 @@ pub struct UserToCreate {
     pub password: Password,
     /// Whether the user has every right and may enter the admin site.
     pub is_superuser: bool,
+    /// The values of custom fields.
+    pub fields: Map<String, Value>,
 }
 
 impl Service {
@@ -34,6 +36,10 @@ impl Service {
             .ok();
         let email =
             parse_email(&new.email).map_err(|sentence| errors.insert("email".into(), vec![sentence])).ok();
+        let fields = self.user_fields().new_user(&new.fields).unwrap_or_else(|wrong| {
+            errors.extend(wrong);
+            Map::new()
+        });
         if let Err(reasons) = self.policy.check(&new.password, &[&new.username, &new.email]) {
             errors.insert("password".into(), reasons.iter().map(ToString::to_string).collect());
         }
@@ -52,7 +58,7 @@ impl Service {
             is_active: true,
             is_staff: new.is_superuser,
             is_superuser: new.is_superuser,
-            fields: Map::new(),
+            fields,
         };
         let event = AuditEvent::new(EventKind::UserCreated, self.now());
         let user = self.store.create_user(user, event.clone()).await?;

@@ -19,6 +19,7 @@ mod csrf;
 mod docs;
 mod document;
 mod every_route;
+mod fields;
 mod forge;
 mod forgeries;
 mod guessing;

@@ -368,6 +368,7 @@ pub async fn add_user(countersign: &Countersign, username: &str, password: &str)
         email,
         password: Password::new(password).unwrap(),
         is_superuser: false,
+        fields: serde_json::Map::new(),
     };
     countersign.service().create_user(new).await.unwrap()
 }

@@ -168,6 +168,7 @@ async fn groups_and_permissions_are_there_when_they_are_asked_for() {
         email: String::new(),
         password: Password::new(ALICE_PASSWORD).unwrap(),
         is_superuser: true,
+        fields: serde_json::Map::new(),
     };
     world.countersign.service().create_user(root).await.unwrap();
     for user in [ALICE, "root"] {

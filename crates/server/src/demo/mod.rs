@@ -142,6 +142,7 @@ async fn make_user(
         email: format!("{username}@example.com"),
         password: Password::new(text.as_str()).map_err(|error| Failure::Refused(error.to_string()))?,
         is_superuser,
+        fields: serde_json::Map::new(),
     };
     service.create_user(new).await?;
     Ok(DemoUser { username, password: Some(text) })

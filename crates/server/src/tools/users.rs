@@ -31,7 +31,13 @@ pub(crate) struct Known {
 /// Makes a user, asking nobody.
 pub(crate) async fn create(service: &Service, wish: Wish, password: String) -> Result<(), Failure> {
     let Wish { username, email, is_superuser } = wish;
-    let new = UserToCreate { username, email, password: read(password)?, is_superuser };
+    let new = UserToCreate {
+        username,
+        email,
+        password: read(password)?,
+        is_superuser,
+        fields: serde_json::Map::new(),
+    };
     created(&service.create_user(new).await?);
     Ok(())
 }
@@ -46,6 +52,7 @@ pub(crate) async fn create_asking(service: &Service, known: Known, ask: &mut dyn
             email: email.clone(),
             password: ask_password(ask)?,
             is_superuser: known.is_superuser,
+            fields: serde_json::Map::new(),
         };
         match service.create_user(new).await {
             Ok(user) => {

@@ -138,7 +138,7 @@ async fn the_fields_of_all_users_are_read_in_pages() {
         for n in 0..5 {
             make(&store, &format!("user{n}"), fields([("undeclared", json!(n))])).await.unwrap();
         }
-        let users = shared(&store).await;
+        let users = all(&store).await;
         let names: Vec<_> = users.iter().map(|user| &*user.username).collect();
         assert_eq!(names, ["user0", "user1", "user2", "user3", "user4"]);
         assert_eq!(users[3].fields, fields([("undeclared", json!(3))]));
