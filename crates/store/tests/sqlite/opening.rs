@@ -96,7 +96,7 @@ async fn a_database_of_a_newer_program_is_refused() {
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     for opening in [Opening::server(), Opening::tool()] {
         let refused = refusal(&path, &opening);
-        assert!(matches!(refused, OpenError::Newer { found: 99, known: 1 }), "{refused}");
+        assert!(matches!(refused, OpenError::Newer { found: 99, .. }), "{refused}");
         assert!(refused.to_string().contains("made by a newer Countersign"));
     }
 }
