@@ -90,9 +90,9 @@ impl Countersign {
     }
 }
 
-/// The user who calls, as the store has them now: for routes behind [`Countersign::layer`].
+/// The user who calls, as [`Service::profile`] knows them: for routes behind [`Countersign::layer`].
 #[derive(Clone, Debug)]
-pub struct CurrentUser(pub User);
+pub struct CurrentUser(pub Arc<User>);
 
 impl Deref for CurrentUser {
     type Target = User;

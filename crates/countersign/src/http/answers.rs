@@ -20,7 +20,7 @@ pub(crate) const NO_STORE: (HeaderName, HeaderValue) =
 
 /// What a login and a refresh answer.
 #[derive(Serialize, JsonSchema)]
-pub(crate) struct Tokens {
+pub(crate) struct Tokens<'a> {
     /// The access token, a JWT: keep it in memory, and send it as `Authorization: Bearer …`.
     access_token: String,
     /// Always `Bearer`.
@@ -37,23 +37,23 @@ pub(crate) struct Tokens {
     #[schemars(with = "String")]
     refresh_token: Option<String>,
     /// The user.
-    user: UserBody,
+    user: UserBody<'a>,
 }
 
 /// A user, as they see themselves. Declared custom fields stand beside these members.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "User")]
-pub(crate) struct UserBody {
+pub(crate) struct UserBody<'a> {
     /// The id, never used twice.
     id: i64,
     /// The user name.
-    username: String,
+    username: &'a str,
     /// The e-mail address; may be empty.
-    email: String,
+    email: &'a str,
     /// The first name; may be empty.
-    first_name: String,
+    first_name: &'a str,
     /// The last name; may be empty.
-    last_name: String,
+    last_name: &'a str,
     /// Whether the user may log in.
     is_active: bool,
     /// The declared custom fields.
@@ -63,9 +63,9 @@ pub(crate) struct UserBody {
 
 /// The answer to a profile request.
 #[derive(Serialize, JsonSchema)]
-pub(crate) struct Profile {
+pub(crate) struct Profile<'a> {
     /// The user.
-    user: UserBody,
+    user: UserBody<'a>,
 }
 
 /// The CSRF token after a reload.
@@ -120,16 +120,16 @@ impl SessionBody {
     }
 }
 
-impl UserBody {
+impl<'a> UserBody<'a> {
     /// A user, with the fields that are declared.
-    fn new(user: User, declared: &UserFields) -> Self {
+    fn new(user: &'a User, declared: &UserFields) -> Self {
         Self {
             fields: declared.shown(&user.fields),
             id: user.id.0,
-            username: user.username,
-            email: user.email,
-            first_name: user.first_name,
-            last_name: user.last_name,
+            username: &user.username,
+            email: &user.email,
+            first_name: &user.first_name,
+            last_name: &user.last_name,
             is_active: user.is_active,
         }
     }
@@ -151,7 +151,7 @@ pub(crate) fn signed_in(signed_in: SignedIn, app: &App) -> Response {
         expires_in: expires_in.0,
         csrf_token,
         refresh_token: (session.delivery == Delivery::Body).then_some(refresh_token),
-        user: UserBody::new(user, app.service.user_fields()),
+        user: UserBody::new(&user, app.service.user_fields()),
     };
     let mut response = ([NO_STORE], Json(body)).into_response();
     set_cookies(&mut response, set.into_iter().flatten());
@@ -159,7 +159,7 @@ pub(crate) fn signed_in(signed_in: SignedIn, app: &App) -> Response {
 }
 
 /// A user's profile.
-pub(crate) fn profile(user: User, declared: &UserFields) -> Response {
+pub(crate) fn profile(user: &User, declared: &UserFields) -> Response {
     ([NO_STORE], Json(Profile { user: UserBody::new(user, declared) })).into_response()
 }
 

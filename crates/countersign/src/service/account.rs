@@ -1,10 +1,12 @@
 //! What a signed-in user does: the profile, the password, the list of sessions.
 
+use std::sync::Arc;
+
 use countersign_core::fields::Editor;
 use countersign_core::jwt::AccessClaims;
 use countersign_core::name::Email;
 use countersign_core::session::{Delivery, EndReason, NewSession, Session};
-use countersign_core::{Client, SessionId};
+use countersign_core::{Client, SessionId, UserId};
 use countersign_store::{EndOutcome, EventKind, ProfileChange, StartOutcome, User, UserSelector};
 use serde_json::{Map, Value};
 
@@ -33,9 +35,23 @@ pub struct ProfilePatch {
 }
 
 impl Service {
-    /// The user of an access token.
-    pub async fn profile(&self, claims: &AccessClaims) -> Result<User, Error> {
-        self.timed("user", self.store.user(UserSelector::Id(claims.user))).await?.ok_or(Error::UserInactive)
+    /// The user of an access token: as the store has them, but for changes that another node made within the last
+    /// second, and for `last_login_at`, which may lag by a minute.
+    pub async fn profile(&self, claims: &AccessClaims) -> Result<Arc<User>, Error> {
+        let now = self.now();
+        let Some(known) = self.liveness.users(now) else { return self.read_user(claims.user).await };
+        let reading = match known.recall(claims.user, now) {
+            Ok(user) => return Ok(user),
+            Err(reading) => reading,
+        };
+        let user = self.read_user(claims.user).await?;
+        known.keep(&reading, Arc::clone(&user));
+        Ok(user)
+    }
+
+    async fn read_user(&self, user: UserId) -> Result<Arc<User>, Error> {
+        let found = self.timed("user", self.store.user(UserSelector::Id(user))).await?;
+        found.map(Arc::new).ok_or(Error::UserInactive)
     }
 
     /// Changes the user's own profile. A new address needs the password beside it, since whoever has the address may
@@ -45,8 +61,8 @@ impl Service {
         claims: &AccessClaims,
         patch: ProfilePatch,
         client: &Client,
-    ) -> Result<User, Error> {
-        let before = self.profile(claims).await?;
+    ) -> Result<Arc<User>, Error> {
+        let before = self.read_user(claims.user).await?;
         let mut errors = FieldErrors::new();
         let mut change = ProfileChange {
             first_name: checked_name("first_name", patch.first_name, &mut errors),
@@ -79,8 +95,9 @@ impl Service {
             .timed("update_profile", self.store.update_profile(claims.user, change, event))
             .await?
             .ok_or(Error::UserInactive)?;
+        self.liveness.user_changed(claims.user);
         audit::log(&logged);
-        Ok(user)
+        Ok(Arc::new(user))
     }
 
     /// Changes the user's own password: every session of theirs ends, and this client gets a new one.
@@ -92,7 +109,7 @@ impl Service {
         client: &Client,
     ) -> Result<SignedIn, Error> {
         let mut checked = self.check_own_password(claims, old.clone(), client).await?;
-        let user = self.profile(claims).await?;
+        let user = self.read_user(claims.user).await?;
         self.check_policy(&new, &user)?;
         let password = self.hash_password(client.network(), new).await?;
         let before = self.timed("session", self.store.session(claims.session)).await?;

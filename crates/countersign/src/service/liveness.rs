@@ -17,6 +17,7 @@ use countersign_store::{News, NewsItem, NewsSeq, Store, StoreError};
 use countersign_verify::NotLive;
 use tokio::sync::Mutex;
 
+use super::known_users::KnownUsers;
 use crate::settings::Settings;
 
 /// The sessions that ended lately, and how fresh that knowledge is.
@@ -27,6 +28,8 @@ pub(crate) struct Liveness {
     /// For how long an ended session must be remembered: its access tokens have died after that.
     remember: Seconds,
     ended: RwLock<HashMap<SessionId, Remembered>>,
+    /// The users whom no news says to have changed.
+    users: KnownUsers,
     /// How often the news told of changed signing keys.
     key_changes: AtomicU64,
     /// Up to where the news are known. Whoever reads the news holds it, so that none is skipped.
@@ -59,6 +62,7 @@ impl Liveness {
             leeway: settings.leeway,
             remember,
             ended: RwLock::default(),
+            users: KnownUsers::new(),
             key_changes: AtomicU64::new(0),
             head: Mutex::new(head),
             fresh_at: AtomicI64::new(now.millis()),
@@ -74,6 +78,16 @@ impl Liveness {
         *head = news.head;
         self.fresh_at.store(now.millis(), Ordering::Release);
         Ok(())
+    }
+
+    /// The users who are known, as far as that can be trusted now: only with fresh news.
+    pub(crate) fn users(&self, now: Timestamp) -> Option<&KnownUsers> {
+        self.is_fresh(now).then_some(&self.users)
+    }
+
+    /// Forgets a user whom this node has just changed.
+    pub(crate) fn user_changed(&self, user: UserId) {
+        self.users.forget(user);
     }
 
     /// How often the news told of changed signing keys, so far.
@@ -139,7 +153,7 @@ impl Liveness {
                 NewsItem::KeysChanged => {
                     self.key_changes.fetch_add(1, Ordering::AcqRel);
                 }
-                NewsItem::UserChanged(_) => {}
+                NewsItem::UserChanged(user) => self.users.forget(*user),
             }
         }
     }

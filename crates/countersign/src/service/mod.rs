@@ -6,7 +6,7 @@
 //! - [`users`]: what the one who runs the server does to users.
 //! - [`fields`]: custom fields, over all users.
 //! - [`tokens`], [`keys`], [`mod@derive`]: how tokens are made, by which keys, from which secrets.
-//! - `liveness`: which sessions live, without a look-up per request.
+//! - `liveness`: which sessions live, without a look-up per request; `known_users`: users, likewise.
 //! - [`password`]: how passwords are hashed and chosen.
 //! - `audit`, `metrics`: what is told of all this.
 //! - [`open`]: how a service comes to be.
@@ -19,6 +19,7 @@ pub mod derive;
 pub mod error;
 pub mod fields;
 pub mod keys;
+pub(crate) mod known_users;
 pub(crate) mod liveness;
 pub mod login;
 pub(crate) mod metrics;

@@ -160,6 +160,9 @@ impl Service {
         if !done {
             return Err(Error::NotFound);
         }
+        if let Some(user) = event.user {
+            self.liveness.user_changed(user);
+        }
         audit::log(event);
         self.catch_up().await;
         Ok(())

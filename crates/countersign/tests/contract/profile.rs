@@ -1,5 +1,6 @@
 //! Accounts: the profile, as its user sees and changes it.
 
+use countersign::store::{AuditEvent, EventKind, ProfileChange};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -46,6 +47,39 @@ async fn names_change_one_by_one_and_stay_changed() {
 
     browser.patch("/accounts/profile", json!({"first_name": ""})).await.expect(StatusCode::OK);
     assert_eq!(profile(&mut browser).await["first_name"], "");
+}
+
+/// Changes Alice's first name as another process does.
+async fn rename_elsewhere(world: &World, first_name: &str) {
+    let change = ProfileChange { first_name: Some(first_name.to_owned()), ..ProfileChange::default() };
+    let event = AuditEvent::new(EventKind::ProfileChanged, world.now());
+    assert!(world.store().update_profile(world.alice.id, change, event).await.unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_shows_at_once_here_and_with_its_news_elsewhere_though_the_profile_was_just_read() {
+    let world = World::new().await;
+    let mut browser = world.alice_in_a_browser().await;
+    for name in ["Alice", "Alicia", ""] {
+        profile(&mut browser).await;
+        browser.patch("/accounts/profile", json!({"first_name": name})).await.expect(StatusCode::OK);
+        assert_eq!(profile(&mut browser).await["first_name"], name);
+        rename_elsewhere(&world, "Eve").await;
+        world.turn(0).await;
+        assert_eq!(profile(&mut browser).await["first_name"], "Eve");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_profile_that_was_read_before_is_not_trusted_once_the_news_are_stale() {
+    let world = World::new().await;
+    let mut browser = world.alice_in_a_browser().await;
+    for name in ["Alice", "Alicia", "Ali"] {
+        profile(&mut browser).await;
+        rename_elsewhere(&world, name).await;
+        world.clock.turn(2);
+        assert_eq!(profile(&mut browser).await["first_name"], name);
+    }
 }
 
 // attack 95

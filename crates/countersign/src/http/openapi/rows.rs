@@ -23,7 +23,7 @@ Starts a new session, always. A live refresh cookie that comes along ends its ol
     takes: &[],
     parameters: &[],
     body: Some(Body::required::<Login>()),
-    answer: Answer::json::<Tokens>("The three tokens: the access token and the CSRF token in the body, the refresh token in its cookie.")
+    answer: Answer::json::<Tokens<'static>>("The three tokens: the access token and the CSRF token in the body, the refresh token in its cookie.")
         .and(SetsCookies::Both),
     refusals: &[
         Code::MissingCredentials,
@@ -51,7 +51,7 @@ body, and nothing else.) The answer has the refresh token of the current generat
     takes: &[&[Credential::RefreshCookie, Credential::CsrfHeader], &[]],
     parameters: &[Parameter::IdempotencyKey],
     body: Some(Body::optional::<RefreshToken>()),
-    answer: Answer::json::<Tokens>("The next access token, and the refresh token of the current generation.")
+    answer: Answer::json::<Tokens<'static>>("The next access token, and the refresh token of the current generation.")
         .and(SetsCookies::Both),
     refusals: &[
         Code::InvalidRequest,
@@ -119,7 +119,7 @@ pub(crate) static PROFILE: Doc = Doc {
     takes: &[],
     parameters: &[],
     body: None,
-    answer: Answer::json::<Profile>("The user."),
+    answer: Answer::json::<Profile<'static>>("The user."),
     refusals: &[],
 };
 
@@ -134,7 +134,7 @@ login only while exactly one user has it and it is nobody's user name.",
     takes: &[],
     parameters: &[],
     body: Some(Body::required::<ProfileChange>()),
-    answer: Answer::json::<Profile>("The user, changed."),
+    answer: Answer::json::<Profile<'static>>("The user, changed."),
     refusals: &[Code::InvalidFields, Code::WrongPassword, Code::Throttled, Code::Overloaded],
 };
 
@@ -149,7 +149,7 @@ user's own attributes.",
     takes: &[],
     parameters: &[],
     body: Some(Body::required::<PasswordChange>()),
-    answer: Answer::json::<Tokens>("The three tokens of a new session, as from a login.")
+    answer: Answer::json::<Tokens<'static>>("The three tokens of a new session, as from a login.")
         .and(SetsCookies::Both),
     refusals: &[
         Code::InvalidFields,

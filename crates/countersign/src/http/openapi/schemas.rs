@@ -175,7 +175,7 @@ impl Documented for PasswordChange {
     }
 }
 
-impl Documented for Tokens {
+impl Documented for Tokens<'_> {
     fn example() -> Value {
         json!({
             "access_token": "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFZERTQSJ9.eyJzdWIiOiIx….mB9k…",
@@ -193,7 +193,7 @@ impl Documented for Csrf {
     }
 }
 
-impl Documented for Profile {
+impl Documented for Profile<'_> {
     fn example() -> Value {
         json!({ "user": user() })
     }
