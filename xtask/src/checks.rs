@@ -40,6 +40,14 @@ const CHECKS: &[Check] = &[
         needs: &[CLIPPY, C_COMPILER],
     },
     Check {
+        name: "engines",
+        claim: "the library can be built with PostgreSQL alone, for whoever links an SQLite of their own",
+        prepare: &[],
+        command: "cargo check --package countersign-store --no-default-features --features postgres",
+        environment: &[],
+        needs: &[C_COMPILER],
+    },
+    Check {
         name: "doc",
         claim: "the documentation has no warnings",
         prepare: &[],
@@ -53,7 +61,7 @@ const CHECKS: &[Check] = &[
         prepare: &[],
         command: "cargo test --workspace --no-fail-fast",
         environment: &[],
-        needs: &[C_COMPILER, NGINX],
+        needs: &[C_COMPILER, NGINX, POSTGRESQL],
     },
     Check {
         name: "client",
@@ -94,6 +102,19 @@ const NGINX: Need = Need {
     // Debian keeps it where only root looks for programs.
     probes: &["nginx -v", "/usr/sbin/nginx -v"],
     install: Install::Debian("nginx-light"),
+};
+
+/// The server itself: tests start their own. Debian has it outside of the `PATH`.
+const POSTGRESQL: Need = Need {
+    name: "PostgreSQL 15 or newer",
+    probes: &[
+        "initdb --version",
+        "/usr/lib/postgresql/15/bin/initdb --version",
+        "/usr/lib/postgresql/16/bin/initdb --version",
+        "/usr/lib/postgresql/17/bin/initdb --version",
+        "/usr/lib/postgresql/18/bin/initdb --version",
+    ],
+    install: Install::Debian("postgresql"),
 };
 
 const NODE: Need = Need {

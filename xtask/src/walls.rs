@@ -107,6 +107,17 @@ fn no_crate_leans_on_what_it_must_not_know() {
     }
 }
 
+/// What only tests may lean on.
+const FOR_TESTS: &str = "countersign-testing";
+
+#[test]
+fn what_is_for_tests_alone_comes_into_no_program() {
+    for wall in WALLS {
+        let tree = dependencies(wall.crate_name, Reach::Anyhow);
+        assert!(!tree.iter().any(|name| name == FOR_TESTS), "{} leans on {FOR_TESTS}", wall.crate_name);
+    }
+}
+
 #[test]
 fn neither_half_of_the_library_mentions_what_it_must_not_know() {
     let source = root().join("crates/countersign/src");

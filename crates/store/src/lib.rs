@@ -19,16 +19,20 @@
 //! what makes tokens that nobody would get: [`Store::start_session`], [`Store::change_password`] and
 //! [`Store::rotate_session`] are not begun any more.
 
-#[cfg(not(feature = "sqlite"))]
-compile_error!("the store needs an engine: turn on the feature `sqlite`");
+#[cfg(not(any(feature = "sqlite", feature = "postgres")))]
+compile_error!("the store needs an engine: turn on the feature `sqlite` or `postgres`");
 
 mod audit;
 mod fields;
 mod key;
 mod news;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+mod row;
 mod session;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+mod told;
 mod user;
 
 use countersign_core::session::{EndReason, RotationPolicy, Session};
@@ -49,6 +53,9 @@ pub enum Store {
     /// The embedded database.
     #[cfg(feature = "sqlite")]
     Sqlite(sqlite::Sqlite),
+    /// A PostgreSQL server, that several nodes share.
+    #[cfg(feature = "postgres")]
+    Postgres(postgres::Postgres),
 }
 
 /// Why a use case could not be carried out.
@@ -93,6 +100,8 @@ macro_rules! engine {
         match $store {
             #[cfg(feature = "sqlite")]
             Store::Sqlite($engine) => $call,
+            #[cfg(feature = "postgres")]
+            Store::Postgres($engine) => $call,
         }
     };
 }

@@ -2,11 +2,12 @@
 
 use countersign_core::UserId;
 use rusqlite::types::Value;
-use rusqlite::{Connection, Row, params_from_iter};
+use rusqlite::{Connection, params_from_iter};
 
 use super::Sqlite;
-use super::sql::{self, Result, known};
-use crate::{AuditEvent, AuditFilter, AuditRow, EventKind};
+use super::sql::{self, Result};
+use crate::row::{self, audit_columns};
+use crate::{AuditEvent, AuditFilter, AuditRow};
 
 impl Sqlite {
     pub(crate) async fn audit(&self, events: Vec<AuditEvent>) -> Result<()> {
@@ -16,7 +17,7 @@ impl Sqlite {
     pub(crate) async fn audit_rows(&self, filter: AuditFilter) -> Result<Vec<AuditRow>> {
         self.read(move |db| {
             let (query, params) = query(&filter);
-            sql::all(db, &query, params_from_iter(params), row)
+            sql::all(db, &query, params_from_iter(params), |row| row::audit(row))
         })
         .await
     }
@@ -38,8 +39,8 @@ fn query(filter: &AuditFilter) -> (String, Vec<Value>) {
     }
     params.push(filter.limit.into());
     let query = format!(
-        "SELECT seq, at, kind, actor_id, user_id, session_id, ip, detail, bucket, count FROM audit
-        WHERE {} ORDER BY seq DESC LIMIT ${}",
+        "SELECT {} FROM audit WHERE {} ORDER BY seq DESC LIMIT ${}",
+        audit_columns!(),
         asked.join(" AND "),
         params.len()
     );
@@ -59,26 +60,10 @@ pub(super) fn append(db: &Connection, event: &AuditEvent) -> Result<()> {
         event.user.map(|UserId(id)| id),
         event.session.map(|id| *id.as_bytes()),
         event.ip.map(|ip| ip.to_string()),
-        sql::json(&event.detail)?,
+        row::json(&event.detail)?,
         event.bucket.as_deref(),
-        i64::try_from(event.count).unwrap_or(i64::MAX),
+        row::count(event.count),
     );
     sql::run(db, insert, params)?;
     Ok(())
-}
-
-fn row(row: &Row<'_>) -> Result<AuditRow> {
-    let kind: String = row.get(2)?;
-    let event = AuditEvent {
-        at: sql::timestamp(row, 1)?,
-        kind: known(EventKind::parse(&kind), "the kind of an event")?,
-        actor: sql::optional_user_id(row, 3)?,
-        user: sql::optional_user_id(row, 4)?,
-        session: sql::optional_session_id(row, 5)?,
-        ip: sql::optional_ip(row, 6)?,
-        detail: sql::object(row, 7)?,
-        bucket: row.get(8)?,
-        count: row.get::<_, i64>(9)?.unsigned_abs(),
-    };
-    Ok(AuditRow { seq: row.get(0)?, event })
 }

@@ -9,6 +9,7 @@ use rusqlite::{Connection, Params};
 
 use super::Sqlite;
 use super::sql::{self, Result};
+use crate::row::Columns;
 
 /// The most rows of each kind that one call removes.
 const BATCH: u16 = 500;
@@ -54,7 +55,7 @@ impl Sqlite {
 
 fn look(db: &Connection, before: Before, walk: Walk) -> Result<(Found, Walk)> {
     let ended = "SELECT id FROM sessions WHERE ended_at < $1 ORDER BY ended_at LIMIT $2";
-    let mut sessions = sql::all(db, ended, (before.sessions.millis(), BATCH), |row| sql::session_id(row, 0))?;
+    let mut sessions = sql::all(db, ended, (before.sessions.millis(), BATCH), |row| row.session_id(0))?;
     let (expired, walk) = stroll(db, before.sessions, walk, usize::from(BATCH) - sessions.len())?;
     sessions.extend(expired);
     let news = "SELECT seq FROM news WHERE at < $1 ORDER BY seq LIMIT $2";
@@ -76,7 +77,7 @@ fn stroll(db: &Connection, before: Timestamp, walk: Walk, room: usize) -> Result
     while expired.len() < room
         && let Some(row) = rows.next()?
     {
-        let id = sql::session_id(row, 0)?;
+        let id = row.session_id(0)?;
         if row.get(1)? {
             expired.push(id);
         }

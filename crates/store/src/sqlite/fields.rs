@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::Sqlite;
 use super::sql::{self, Result};
 use crate::fields::{FieldKey, keys};
+use crate::row::Columns;
 use crate::{EnteredPage, FieldHolder};
 
 impl Sqlite {
@@ -39,7 +40,7 @@ impl Sqlite {
 fn page(db: &Connection, after: UserId, limit: u32) -> Result<Vec<FieldHolder>> {
     let query = "SELECT id, username, fields FROM users WHERE id > $1 ORDER BY id LIMIT $2";
     sql::all(db, query, (after.0, limit), |row| {
-        Ok(FieldHolder { id: UserId(row.get(0)?), username: row.get(1)?, fields: sql::object(row, 2)? })
+        Ok(FieldHolder { id: UserId(row.get(0)?), username: row.get(1)?, fields: row.object(2)? })
     })
 }
 

@@ -1,10 +1,11 @@
 //! Signing keys.
 
-use rusqlite::{Connection, Row};
+use rusqlite::Connection;
 
 use super::Sqlite;
 use super::sql::{self, Result};
 use super::{audit, news};
+use crate::row::{self, key_columns};
 use crate::{AuditEvent, NewsItem, StoreError, StoredKey};
 
 impl Sqlite {
@@ -63,9 +64,8 @@ impl Sqlite {
 }
 
 fn all(db: &Connection) -> Result<Vec<StoredKey>> {
-    let query =
-        "SELECT kid, algorithm, sealed, created_at, signs_from FROM signing_keys ORDER BY created_at, kid";
-    sql::all(db, query, [], key)
+    let query = concat!("SELECT ", key_columns!(), " FROM signing_keys ORDER BY created_at, kid");
+    sql::all(db, query, [], |row| row::key(row))
 }
 
 fn add(db: &Connection, key: &StoredKey) -> Result<()> {
@@ -79,14 +79,4 @@ fn add(db: &Connection, key: &StoredKey) -> Result<()> {
 fn changed(db: &Connection, event: &AuditEvent) -> Result<()> {
     news::add(db, event.at, NewsItem::KeysChanged)?;
     audit::append(db, event)
-}
-
-fn key(row: &Row<'_>) -> Result<StoredKey> {
-    Ok(StoredKey {
-        kid: row.get(0)?,
-        algorithm: row.get(1)?,
-        sealed: row.get(2)?,
-        created_at: sql::timestamp(row, 3)?,
-        signs_from: sql::timestamp(row, 4)?,
-    })
 }

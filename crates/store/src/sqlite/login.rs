@@ -1,17 +1,15 @@
 //! Checking passwords, counting failures, and what a right password begins.
 
 use countersign_core::session::{EndReason, Session};
-use countersign_core::{Network, SessionId, Timestamp, UserId};
-use rusqlite::{Connection, Params, Row};
-use serde_json::Map;
+use countersign_core::{Network, Timestamp, UserId};
+use rusqlite::{Connection, Params};
 
 use super::Sqlite;
 use super::sql::{self, Result};
-use super::users::{self, USER_WIDTH, user_columns};
-use super::{audit, sessions};
+use super::{audit, sessions, users};
+use crate::row::{self, user_columns};
 use crate::{
-    AuditEvent, CeilingState, EventKind, Failures, Login, LoginUser, Password, PasswordHash, StartOutcome,
-    User, UserSelector,
+    AuditEvent, Failures, Login, LoginUser, Password, PasswordHash, StartOutcome, User, UserSelector, told,
 };
 
 /// How many networks are known of one user: the newest. More than people have, few enough to stay small.
@@ -49,7 +47,7 @@ impl Sqlite {
                 return Ok(by_name);
             }
             let query = login_query!("email_key = $2 AND email_key <> '' LIMIT 2");
-            let mut found = sql::all(db, query, (&network, key), read_login_user)?;
+            let mut found = sql::all(db, query, (&network, key), |row| row::login_user(row))?;
             Ok(if found.len() == 1 { found.pop() } else { None })
         })
         .await
@@ -69,7 +67,7 @@ impl Sqlite {
             let mut ended = Vec::new();
             for old in login.replaces {
                 if let Some(owner) = sessions::end(db, old, EndReason::Replaced, now)? {
-                    audit::append(db, &replaced(old, owner, &event))?;
+                    audit::append(db, &told::replaced(old, owner, &event))?;
                     ended.push(old);
                 }
             }
@@ -126,27 +124,14 @@ impl Sqlite {
 }
 
 fn login_user(db: &Connection, query: &str, params: impl Params) -> Result<Option<LoginUser>> {
-    sql::first(db, query, params, read_login_user)
-}
-
-fn read_login_user(row: &Row<'_>) -> Result<LoginUser> {
-    let failures: i64 = row.get(USER_WIDTH + 1)?;
-    Ok(LoginUser {
-        user: users::user(row, 0)?,
-        hash: PasswordHash::new(row.get::<_, String>(USER_WIDTH)?),
-        ceiling: CeilingState {
-            failures: u32::try_from(failures).unwrap_or(u32::MAX),
-            last_failure_at: sql::optional_timestamp(row, USER_WIDTH + 2)?,
-        },
-        network_known: row.get(USER_WIDTH + 3)?,
-    })
+    sql::first(db, query, params, |row| row::login_user(row))
 }
 
 /// The user, if they are still active and their hash is still the one that was checked.
 fn still(db: &Connection, id: UserId, checked: &PasswordHash) -> Result<Option<User>> {
     let query =
         concat!("SELECT ", user_columns!(), " FROM users WHERE id = $1 AND is_active AND password = $2");
-    sql::first(db, query, (id.0, checked.expose()), |row| users::user(row, 0))
+    sql::first(db, query, (id.0, checked.expose()), |row| row::user(row, 0))
 }
 
 /// Remembers where a user logged in from, and forgets the oldest of too many.
@@ -159,17 +144,4 @@ fn know_network(db: &Connection, user: UserId, network: Network, now: Timestamp)
         )";
     sql::run(db, trim, (user.0, KNOWN_NETWORKS))?;
     Ok(())
-}
-
-/// What the audit says of a session that a login replaced.
-fn replaced(session: SessionId, owner: UserId, login: &AuditEvent) -> AuditEvent {
-    let reason = EndReason::Replaced.as_str().into();
-    AuditEvent {
-        kind: EventKind::SessionEnded,
-        user: Some(owner),
-        session: Some(session),
-        detail: Map::from_iter([("reason".to_owned(), reason)]),
-        bucket: None,
-        ..login.clone()
-    }
 }

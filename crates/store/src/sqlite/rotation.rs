@@ -8,13 +8,12 @@ use countersign_core::session::{
     Answer, EndReason, Refusal, ReplayKey, RotationPolicy, Session, Verdict, judge,
 };
 use rusqlite::Connection;
-use serde_json::{Map, Value};
 
 use super::Sqlite;
-use super::sessions::{self, session_columns};
 use super::sql::{self, Result};
-use super::{audit, users};
-use crate::{AuditEvent, EventKind, Rotate, Rotation, StoreError, User};
+use super::{audit, sessions, users};
+use crate::row::{self, session_columns};
+use crate::{Rotate, Rotation, StoreError, User, told};
 
 impl Sqlite {
     pub(crate) async fn rotate_session(
@@ -70,7 +69,7 @@ fn advance(
         (now - policy.grace).millis(),
         (now + policy.grace).millis(),
     ];
-    sql::first(db, update, params, sessions::session)
+    sql::first(db, update, params, |row| row::session(row))
 }
 
 /// What the rule says of a session that could not just be moved on, and what follows from it.
@@ -117,11 +116,7 @@ fn answered(
     now: Timestamp,
 ) -> Result<Session> {
     if rotate.client.differs_from(&session.client) {
-        // One row however often it happens: whoever can repeat it must not fill the disk.
-        let bucket =
-            format!("{}/{}/{}", EventKind::GraceElsewhere.as_str(), session.id, session.generation.0);
-        let event = event(EventKind::GraceElsewhere, rotate, now);
-        audit::append(db, &AuditEvent { bucket: Some(bucket), ..event })?;
+        audit::append(db, &told::grace_elsewhere(rotate, &session, now))?;
     }
     match (answer, rotate.key) {
         (Answer::Grace { remember_key: true }, Some(key)) => remember(db, session, key),
@@ -138,23 +133,5 @@ fn remember(db: &Connection, mut session: Session, key: ReplayKey) -> Result<Ses
 
 fn end(db: &Connection, rotate: &Rotate, reason: EndReason, now: Timestamp) -> Result<()> {
     sessions::end(db, rotate.session, reason, now)?;
-    let kind = if reason == EndReason::Theft { EventKind::Theft } else { EventKind::SessionEnded };
-    let mut event = event(kind, rotate, now);
-    event.detail.insert("reason".to_owned(), reason.as_str().into());
-    audit::append(db, &event)
-}
-
-/// What the audit says of a use of a refresh token: who brought which.
-fn event(kind: EventKind, rotate: &Rotate, now: Timestamp) -> AuditEvent {
-    let user_agent = rotate.client.user_agent.clone().map_or(Value::Null, Value::from);
-    AuditEvent {
-        user: Some(rotate.user),
-        session: Some(rotate.session),
-        ip: rotate.client.ip,
-        detail: Map::from_iter([
-            ("generation".to_owned(), rotate.generation.0.into()),
-            ("user_agent".to_owned(), user_agent),
-        ]),
-        ..AuditEvent::new(kind, now)
-    }
+    audit::append(db, &told::ended(rotate, reason, now))
 }

@@ -1,30 +1,17 @@
 //! Sessions: their rows, and their ends. A use of a refresh token is in `rotation`.
 
-use countersign_core::session::{Delivery, EndReason, Ended, Session};
-use countersign_core::{Client, Generation, SessionId, Timestamp, UserId};
-use rusqlite::{Connection, Row};
+use countersign_core::session::{EndReason, Session};
+use countersign_core::{SessionId, Timestamp, UserId};
+use rusqlite::Connection;
 
 use super::Sqlite;
-use super::sql::{self, Result, known};
-use super::users::{self, user_columns};
+use super::sql::{self, Result};
 use super::{audit, news};
+use crate::row::{self, Columns, SESSION_WIDTH, session_columns, user_columns};
 use crate::{AuditEvent, EndOutcome, User};
 
 /// The most sessions that a list shows: the newest.
 const LIST: u32 = 1000;
-
-/// The columns that make a [`Session`], as [`session`] reads them.
-macro_rules! session_columns {
-    () => {
-        "sessions.id, sessions.user_id, sessions.delivery, sessions.remember, sessions.created_at,
-        sessions.ends_at, sessions.generation, sessions.rotated_at, sessions.refresh_expires_at, sessions.ip,
-        sessions.user_agent, sessions.replay_keys, sessions.ended_at, sessions.end_reason"
-    };
-}
-pub(super) use session_columns;
-
-/// How many columns [`session_columns`] names.
-const SESSION_WIDTH: usize = 14;
 
 impl Sqlite {
     pub(crate) async fn session(&self, id: SessionId) -> Result<Option<(Session, Option<User>)>> {
@@ -37,9 +24,7 @@ impl Sqlite {
                 " FROM sessions LEFT JOIN users ON users.id = sessions.user_id WHERE sessions.id = $1"
             );
             sql::first(db, query, [id.as_bytes()], |row| {
-                let exists = row.get::<_, Option<i64>>(SESSION_WIDTH)?.is_some();
-                let user = if exists { Some(users::user(row, SESSION_WIDTH)?) } else { None };
-                Ok((session(row)?, user))
+                Ok((row::session(row)?, row::joined_user(row, SESSION_WIDTH)?))
             })
         })
         .await
@@ -53,7 +38,7 @@ impl Sqlite {
                 " FROM sessions WHERE user_id = $1 AND ended_at IS NULL AND refresh_expires_at > $2
                 AND ends_at > $2 ORDER BY id DESC LIMIT $3"
             );
-            sql::all(db, query, (user.0, now.millis(), LIST), session)
+            sql::all(db, query, (user.0, now.millis(), LIST), |row| row::session(row))
         })
         .await
     }
@@ -108,7 +93,7 @@ impl Sqlite {
 
 pub(super) fn by_id(db: &Connection, id: SessionId) -> Result<Option<Session>> {
     let query = concat!("SELECT ", session_columns!(), " FROM sessions WHERE id = $1");
-    sql::first(db, query, [id.as_bytes()], session)
+    sql::first(db, query, [id.as_bytes()], |row| row::session(row))
 }
 
 pub(super) fn insert(db: &Connection, session: &Session) -> Result<()> {
@@ -172,34 +157,8 @@ pub(super) fn end_all(
         RETURNING id, refresh_expires_at > $1 AND ends_at > $1";
     let except = except.map(|id| *id.as_bytes());
     let ended = sql::all(db, update, (now.millis(), reason.as_str(), user.0, except), |row| {
-        Ok(JustEnded { session: sql::session_id(row, 0)?, was_live: row.get(1)? })
+        Ok(JustEnded { session: row.session_id(0)?, was_live: row.get(1)? })
     })?;
     ended.iter().try_for_each(|end| news::add_end(db, now, end.session, reason))?;
     Ok(ended)
-}
-
-/// Reads a session from [`session_columns`], which come first.
-pub(super) fn session(row: &Row<'_>) -> Result<Session> {
-    let (delivery, replay_keys): (String, Vec<u8>) = (row.get(2)?, row.get(11)?);
-    let (replay_keys, rest) = replay_keys.as_chunks();
-    Ok(Session {
-        id: sql::session_id(row, 0)?,
-        user: UserId(row.get(1)?),
-        delivery: known(Delivery::parse(&delivery), "the delivery of a session")?,
-        remember: row.get(3)?,
-        created_at: sql::timestamp(row, 4)?,
-        ends_at: sql::timestamp(row, 5)?,
-        generation: Generation(row.get(6)?),
-        rotated_at: sql::timestamp(row, 7)?,
-        refresh_expires_at: sql::timestamp(row, 8)?,
-        client: Client { ip: sql::optional_ip(row, 9)?, user_agent: row.get(10)? },
-        replay_keys: known(rest.is_empty().then(|| replay_keys.to_vec()), "the keys of a session")?,
-        ended: ended(row)?,
-    })
-}
-
-fn ended(row: &Row<'_>) -> Result<Option<Ended>> {
-    let Some(at) = sql::optional_timestamp(row, 12)? else { return Ok(None) };
-    let reason: String = row.get(13)?;
-    Ok(Some(Ended { at, reason: known(EndReason::parse(&reason), "the reason of an end")? }))
 }

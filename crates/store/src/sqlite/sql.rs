@@ -3,14 +3,12 @@
 //! Parameters are written `$1`, `$2`, … in the order of their first appearance, which is how SQLite numbers them:
 //! so the same text does for PostgreSQL.
 
-use std::net::IpAddr;
-
-use countersign_core::{SessionId, Timestamp, UserId};
+use countersign_core::SessionId;
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, ErrorCode, Params, Row};
-use serde_json::{Map, Value};
 
 use crate::StoreError;
+use crate::row::Columns;
 
 /// What every use case here returns.
 pub(super) type Result<T> = std::result::Result<T, StoreError>;
@@ -47,44 +45,26 @@ pub(super) fn value<T: FromSql>(db: &Connection, sql: &str, params: impl Params)
     Ok(db.prepare_cached(sql)?.query_row(params, |row| row.get(0))?)
 }
 
-pub(super) fn timestamp(row: &Row<'_>, column: usize) -> Result<Timestamp> {
-    Ok(Timestamp::from_millis(row.get(column)?))
-}
+impl Columns for Row<'_> {
+    fn number(&self, column: usize) -> Result<Option<i64>> {
+        Ok(self.get(column)?)
+    }
 
-pub(super) fn optional_timestamp(row: &Row<'_>, column: usize) -> Result<Option<Timestamp>> {
-    Ok(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_millis))
-}
+    fn text(&self, column: usize) -> Result<Option<String>> {
+        Ok(self.get(column)?)
+    }
 
-pub(super) fn session_id(row: &Row<'_>, column: usize) -> Result<SessionId> {
-    Ok(SessionId::from_bytes(row.get(column)?))
-}
+    fn bytes(&self, column: usize) -> Result<Option<Vec<u8>>> {
+        Ok(self.get(column)?)
+    }
 
-pub(super) fn optional_session_id(row: &Row<'_>, column: usize) -> Result<Option<SessionId>> {
-    Ok(row.get::<_, Option<[u8; 16]>>(column)?.map(SessionId::from_bytes))
-}
+    fn flag(&self, column: usize) -> Result<bool> {
+        Ok(self.get(column)?)
+    }
 
-pub(super) fn optional_user_id(row: &Row<'_>, column: usize) -> Result<Option<UserId>> {
-    Ok(row.get::<_, Option<i64>>(column)?.map(UserId))
-}
-
-pub(super) fn optional_ip(row: &Row<'_>, column: usize) -> Result<Option<IpAddr>> {
-    let text = row.get::<_, Option<String>>(column)?;
-    text.map(|text| known(text.parse().ok(), "an address")).transpose()
-}
-
-pub(super) fn object(row: &Row<'_>, column: usize) -> Result<Map<String, Value>> {
-    let text = row.get::<_, String>(column)?;
-    known(serde_json::from_str(&text).ok(), "a JSON object")
-}
-
-/// What was read, if this program can have written it.
-pub(super) fn known<T>(value: Option<T>, what: &str) -> Result<T> {
-    value.ok_or_else(|| StoreError::Defect(format!("{what} in it can't be read")))
-}
-
-/// The text of a JSON object.
-pub(super) fn json(object: &Map<String, Value>) -> Result<String> {
-    serde_json::to_string(object).map_err(|error| StoreError::Defect(error.to_string()))
+    fn id(&self, column: usize) -> Result<Option<SessionId>> {
+        Ok(self.get::<_, Option<[u8; 16]>>(column)?.map(SessionId::from_bytes))
+    }
 }
 
 /// Trouble of the moment is `Unavailable`; what a new try can't mend is a `Defect`.

@@ -2,28 +2,17 @@
 
 use countersign_core::session::EndReason;
 use countersign_core::{Timestamp, UserId};
-use rusqlite::{Connection, Row};
+use rusqlite::Connection;
 
 use super::Sqlite;
 use super::sql::{self, Result};
 use super::{audit, fields, news, sessions};
 use crate::fields::apply;
+use crate::row::{self, user_columns};
 use crate::{
     AuditEvent, CreateUserError, NewUser, NewsItem, Password, PasswordHash, ProfileChange, ProfileError,
     User, UserSelector,
 };
-
-/// The columns that make a [`User`], as [`user`] reads them.
-macro_rules! user_columns {
-    () => {
-        "users.id, users.username, users.email, users.first_name, users.last_name, users.is_active,
-        users.is_staff, users.is_superuser, users.joined_at, users.last_login_at, users.fields"
-    };
-}
-pub(super) use user_columns;
-
-/// How many columns [`user_columns`] names.
-pub(super) const USER_WIDTH: usize = 11;
 
 impl Sqlite {
     pub(crate) async fn user(&self, who: UserSelector) -> Result<Option<User>> {
@@ -31,7 +20,7 @@ impl Sqlite {
             UserSelector::Id(id) => by_id(db, id),
             UserSelector::Name(key) => {
                 let query = concat!("SELECT ", user_columns!(), " FROM users WHERE username_key = $1");
-                sql::first(db, query, [key.as_str()], |row| user(row, 0))
+                sql::first(db, query, [key.as_str()], |row| row::user(row, 0))
             }
         })
         .await
@@ -53,7 +42,7 @@ impl Sqlite {
             fields::keep(db, &declared, id, &new.fields)?;
             let event = AuditEvent { user: event.user.or(Some(id)), ..event };
             audit::append(db, &event)?;
-            sql::known(by_id(db, id)?, "the new user").map(Ok)
+            row::known(by_id(db, id)?, "the new user").map(Ok)
         })
         .await?
     }
@@ -80,7 +69,7 @@ impl Sqlite {
             user.last_name = change.last_name.unwrap_or(user.last_name);
             apply(&mut user.fields, change.fields);
             let update = "UPDATE users SET first_name = $1, last_name = $2, fields = $3 WHERE id = $4";
-            sql::run(db, update, (&user.first_name, &user.last_name, sql::json(&user.fields)?, id.0))?;
+            sql::run(db, update, (&user.first_name, &user.last_name, row::json(&user.fields)?, id.0))?;
             changed(db, id, &event)?;
             Ok(Ok(Some(user)))
         })
@@ -161,24 +150,7 @@ impl Sqlite {
 
 pub(super) fn by_id(db: &Connection, id: UserId) -> Result<Option<User>> {
     let query = concat!("SELECT ", user_columns!(), " FROM users WHERE id = $1");
-    sql::first(db, query, [id.0], |row| user(row, 0))
-}
-
-/// Reads a user from [`user_columns`] that begin at this column.
-pub(super) fn user(row: &Row<'_>, first: usize) -> Result<User> {
-    Ok(User {
-        id: UserId(row.get(first)?),
-        username: row.get(first + 1)?,
-        email: row.get(first + 2)?,
-        first_name: row.get(first + 3)?,
-        last_name: row.get(first + 4)?,
-        is_active: row.get(first + 5)?,
-        is_staff: row.get(first + 6)?,
-        is_superuser: row.get(first + 7)?,
-        joined_at: sql::timestamp(row, first + 8)?,
-        last_login_at: sql::optional_timestamp(row, first + 9)?,
-        fields: sql::object(row, first + 10)?,
-    })
+    sql::first(db, query, [id.0], |row| row::user(row, 0))
 }
 
 /// `false`: no such user.
@@ -218,7 +190,7 @@ fn insert(db: &Connection, new: &NewUser, now: Timestamp) -> Result<Option<UserI
         new.is_staff,
         new.is_superuser,
         now.millis(),
-        sql::json(&new.fields)?,
+        row::json(&new.fields)?,
     ];
     sql::first(db, insert, params, |row| Ok(UserId(row.get(0)?)))
 }

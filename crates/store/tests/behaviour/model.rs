@@ -37,7 +37,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 #[test]
 fn the_store_and_the_rule_agree_whatever_happens() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     for store in stores() {
         let user = runtime.block_on(store.make_user("ana"));
         let steps = prop::collection::vec(step(), 1..40);

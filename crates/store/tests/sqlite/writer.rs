@@ -29,6 +29,7 @@ impl Hog {
 fn commits(store: &Store) -> u64 {
     match store {
         Store::Sqlite(sqlite) => sqlite.commits(),
+        Store::Postgres(_) => panic!("not SQLite"),
     }
 }
 

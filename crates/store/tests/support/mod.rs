@@ -10,11 +10,13 @@ use countersign_core::fields::UserFields;
 use countersign_core::name::NameKey;
 use countersign_core::session::{Delivery, EndReason, NewSession, RotationPolicy, Session};
 use countersign_core::{Client, Generation, Seconds, SessionId, Timestamp, UserId};
+use countersign_store::postgres::{self, Postgres};
 use countersign_store::sqlite::{Opening, Sqlite};
 use countersign_store::{
     AuditEvent, AuditFilter, AuditRow, EventKind, Login, NewUser, NewsItem, NewsSeq, Password, PasswordHash,
     Rotate, Rotation, SessionEnd, StartOutcome, Store, User,
 };
+use countersign_testing::Cluster;
 use tempfile::TempDir;
 
 pub(crate) const POLICY: RotationPolicy =
@@ -30,7 +32,7 @@ pub(crate) fn stores() -> Vec<Fixture> {
 
 /// The same, with custom fields.
 pub(crate) fn stores_with(fields: UserFields) -> Vec<Fixture> {
-    vec![sqlite(fields)]
+    vec![sqlite(fields.clone()), postgres(fields)]
 }
 
 fn sqlite(fields: UserFields) -> Fixture {
@@ -44,10 +46,33 @@ fn open_sqlite(folder: &TempDir, fields: UserFields) -> Store {
     Store::Sqlite(Sqlite::open(folder.path().join("countersign.db"), &opening).unwrap())
 }
 
-/// A store, and the folder that must stay for as long as it is used.
+fn postgres(fields: UserFields) -> Fixture {
+    let url = Cluster::shared().database();
+    Fixture { store: open_postgres(&url, fields), place: Place::Url(url) }
+}
+
+/// Opens a database from outside of any runtime. Its first connections end with the runtime of their own that they are
+/// made in, and the store makes others.
+fn open_postgres(url: &str, fields: UserFields) -> Store {
+    let config = url.parse().unwrap();
+    let opening = postgres::Opening { fields: Arc::new(fields), ..postgres::Opening::usual() };
+    let open = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(Postgres::open(config, &opening)).unwrap()
+    };
+    Store::Postgres(std::thread::spawn(open).join().unwrap())
+}
+
+/// A store, and where it is.
 pub(crate) struct Fixture {
     store: Store,
-    _folder: TempDir,
+    place: Place,
+}
+
+enum Place {
+    /// It must stay for as long as the store is used.
+    Folder(TempDir),
+    Url(String),
 }
 
 impl Deref for Fixture {
@@ -145,15 +170,19 @@ pub(crate) fn token_of(session: &Session, generation: i64) -> Rotate {
 
 impl Fixture {
     pub(crate) fn new(store: Store, folder: TempDir) -> Self {
-        Self { store, _folder: folder }
+        Self { store, place: Place::Folder(folder) }
     }
 
     /// Closes the store and opens it again, as after a restart with other custom fields.
     pub(crate) async fn reopened_with(self, fields: UserFields) -> Self {
-        let Self { store, _folder: folder } = self;
+        let Self { store, place } = self;
         store.close().await;
         drop(store);
-        Self { store: open_sqlite(&folder, fields), _folder: folder }
+        let store = match &place {
+            Place::Folder(folder) => open_sqlite(folder, fields),
+            Place::Url(url) => open_postgres(url, fields),
+        };
+        Self { store, place }
     }
 
     pub(crate) fn handle(&self) -> Store {
