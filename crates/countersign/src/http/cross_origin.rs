@@ -11,9 +11,10 @@
 //! It is our own because tower-http's CORS layer sends `Access-Control-Allow-Credentials` to every origin, and its
 //! CSRF layer lets a `Sec-Fetch-Site` or a matching `Host` excuse a bad `Origin`.
 
+use std::future::{Ready, ready};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use axum::response::{IntoResponse, Response};
 use countersign_core::origin::{CrossSite, Origin, OriginPolicy, Sent};
@@ -221,11 +222,11 @@ impl<S> Layer<S> for CrossOrigin {
 
 impl<S, B> Service<Request<B>> for CrossOriginService<S>
 where
-    S: Service<Request<B>, Response: IntoResponse, Future: Send + 'static>,
+    S: Service<Request<B>, Response: IntoResponse>,
 {
     type Response = Response;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, S::Error>> + Send>>;
+    type Future = Judging<S::Future, S::Error>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -233,16 +234,43 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let listed = self.rules.listed(request.headers());
-        if let Some(mut answer) = self.rules.answer(&request) {
-            mark(answer.headers_mut(), listed);
-            return Box::pin(async move { Ok(answer) });
+        match self.rules.answer(&request) {
+            Some(mut answer) => {
+                mark(answer.headers_mut(), listed);
+                Judging::Answered { answer: ready(Ok(answer)) }
+            }
+            None => Judging::Inside { answer: self.inner.call(request), listed },
         }
-        let answer = self.inner.call(request);
-        Box::pin(async move {
-            let mut answer = answer.await?.into_response();
-            mark(answer.headers_mut(), listed);
-            Ok(answer)
-        })
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// The answer to come of a [`CrossOriginService`].
+    #[project = Projected]
+    pub enum Judging<F, E> {
+        #[doc(hidden)]
+        Answered { answer: Ready<Result<Response, E>> },
+        #[doc(hidden)]
+        Inside { #[pin] answer: F, listed: Option<HeaderValue> },
+    }
+}
+
+impl<F, R, E> Future for Judging<F, E>
+where
+    F: Future<Output = Result<R, E>>,
+    R: IntoResponse,
+{
+    type Output = Result<Response, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project() {
+            Projected::Answered { answer } => Pin::new(answer).poll(cx),
+            Projected::Inside { answer, listed } => {
+                let mut answer = ready!(answer.poll(cx))?.into_response();
+                mark(answer.headers_mut(), listed.take());
+                Poll::Ready(Ok(answer))
+            }
+        }
     }
 }
 

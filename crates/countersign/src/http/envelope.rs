@@ -4,7 +4,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::rand::SecureRandom;
@@ -19,6 +19,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use tower_layer::Layer;
 use tower_service::Service;
 use tracing::Instrument;
+use tracing::instrument::Instrumented;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -92,8 +93,8 @@ fn transport_security(public_url: &PublicUrl) -> Option<HeaderValue> {
 }
 
 impl Shared {
-    fn mark(&self, headers: &mut HeaderMap, id: RequestId) {
-        headers.insert(X_REQUEST_ID, id.0);
+    fn mark(&self, headers: &mut HeaderMap, id: &RequestId) {
+        headers.insert(X_REQUEST_ID, id.0.clone());
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.entry(REFERRER_POLICY).or_insert(HeaderValue::from_static("no-referrer"));
         if let Some(value) = &self.transport_security {
@@ -138,7 +139,8 @@ struct Entry {
 }
 
 impl Entry {
-    fn finish(mut self, answer: &Response) {
+    fn finish(mut self, answer: &mut Response) {
+        self.shared.mark(answer.headers_mut(), &self.id);
         self.status = answer.status().as_u16();
         self.code = answer.extensions().get().map(|ProblemCode(code)| *code);
     }
@@ -187,11 +189,11 @@ impl<S> Layer<S> for Envelope {
 
 impl<S, B> Service<Request<B>> for Enveloped<S>
 where
-    S: Service<Request<B>, Response: IntoResponse, Future: Send + 'static>,
+    S: Service<Request<B>, Response: IntoResponse>,
 {
     type Response = Response;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, S::Error>> + Send>>;
+    type Future = Enveloping<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -201,7 +203,7 @@ where
         let shared = Arc::clone(&self.shared);
         let id = RequestId::sent(request.headers()).unwrap_or_else(|| RequestId::new(&*shared.random));
         let entry = Entry {
-            shared: Arc::clone(&shared),
+            shared,
             id: id.clone(),
             method: method_name(request.method()),
             route: request.extensions().get().cloned(),
@@ -213,12 +215,33 @@ where
         // At the level of errors, so that whatever is logged on the way has the id beside it.
         let span = tracing::error_span!("request", id = id.as_str());
         let answer = span.in_scope(|| self.inner.call(request)).instrument(span);
-        Box::pin(async move {
-            let mut answer = answer.await?.into_response();
-            shared.mark(answer.headers_mut(), id);
-            entry.finish(&answer);
-            Ok(answer)
-        })
+        Enveloping { answer, entry: Some(entry) }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// An answer to come, and the envelope for it.
+    pub(crate) struct Enveloping<F> {
+        #[pin]
+        answer: Instrumented<F>,
+        entry: Option<Entry>,
+    }
+}
+
+impl<F, R, E> Future for Enveloping<F>
+where
+    F: Future<Output = Result<R, E>>,
+    R: IntoResponse,
+{
+    type Output = Result<Response, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let mut answer = ready!(this.answer.poll(cx))?.into_response();
+        if let Some(entry) = this.entry.take() {
+            entry.finish(&mut answer);
+        }
+        Poll::Ready(Ok(answer))
     }
 }
 

@@ -7,6 +7,7 @@
 //!    read its answer: closing on one who still writes would take the answer from it.
 //! 3. The answer: a handler that hasn't answered in the end is given up, `503`.
 
+use std::future::{Ready, ready};
 use std::net::Ipv6Addr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -20,7 +21,7 @@ use countersign_verify::Problem;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Version, header};
 use http_body_util::BodyExt;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, Sleep, sleep, timeout_at};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -67,20 +68,27 @@ impl RequestLimits {
         Self { body_bytes: settings.max_body, body_time, answer_time: ANSWER_TIME }
     }
 
-    /// The request with its whole body in memory.
-    async fn admit(self, request: Request) -> Result<Request, Refused> {
-        check_head(&request)?;
-        if request.body().is_end_stream() {
-            return Ok(request);
-        }
+    /// Looks at the head of a request.
+    fn admit(self, request: &Request) -> Result<(), Refused> {
+        check_head(request)?;
         // Whoever asks before sending is told at once.
         if expects_continue(request.headers()) && request.body().size_hint().lower() > self.body_bytes as u64
         {
             return Err(Refused { problem: body_too_large(self.body_bytes), cut_off: true });
         }
+        Ok(())
+    }
+
+    /// The request with its whole body in memory.
+    async fn read(self, request: Request) -> Result<Request, Refused> {
         let (head, body) = request.into_parts();
         let body = self.read_whole(body).await?;
         Ok(Request::from_parts(head, Body::from(body)))
+    }
+
+    /// An answer that is given up in the end.
+    const fn in_time<F>(self, answer: F) -> InTime<F> {
+        InTime { answer, time: self.answer_time, timer: None }
     }
 
     async fn read_whole(self, mut body: Body) -> Result<Bytes, Refused> {
@@ -213,28 +221,90 @@ where
 {
     type Response = Response;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, S::Error>> + Send>>;
+    type Future = Admitting<S::Future, S::Error>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
+        let version = request.version();
+        let limits = self.limits;
+        if let Err(refused) = limits.admit(&request) {
+            return Admitting::Refused { answer: ready(Ok(refused.into_response(version))) };
+        }
+        if request.body().is_end_stream() {
+            return Admitting::Inside { answer: limits.in_time(self.inner.call(request)) };
+        }
         // The service that is ready goes along, its clone stays (tower's rule for `poll_ready`).
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
-        let limits = self.limits;
-        let version = request.version();
-        Box::pin(async move {
-            let request = match limits.admit(request).await {
-                Ok(request) => request,
-                Err(refused) => return Ok(refused.into_response(version)),
-            };
-            match timeout(limits.answer_time, inner.call(request)).await {
-                Ok(answer) => answer.map(IntoResponse::into_response),
-                Err(_) => Ok(unavailable().into_response()),
+        let answer = async move {
+            match limits.read(request).await {
+                Ok(request) => limits.in_time(inner.call(request)).await,
+                Err(refused) => Ok(refused.into_response(version)),
             }
-        })
+        };
+        Admitting::Reading { answer: Box::pin(answer) }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// The answer to come of a [`Limited`] service. Only where there is a body to be read does it lie in a box.
+    #[project = ProjectedAdmitting]
+    pub(crate) enum Admitting<F, E> {
+        Inside { #[pin] answer: InTime<F> },
+        Reading { answer: Pin<Box<dyn Future<Output = Result<Response, E>> + Send>> },
+        Refused { answer: Ready<Result<Response, E>> },
+    }
+}
+
+impl<F, R, E> Future for Admitting<F, E>
+where
+    F: Future<Output = Result<R, E>>,
+    R: IntoResponse,
+{
+    type Output = Result<Response, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project() {
+            ProjectedAdmitting::Inside { answer } => answer.poll(cx),
+            ProjectedAdmitting::Reading { answer } => answer.as_mut().poll(cx),
+            ProjectedAdmitting::Refused { answer } => Pin::new(answer).poll(cx),
+        }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// An answer that is waited for no longer than this. Most are there at once: the timer is set when one isn't.
+    pub(crate) struct InTime<F> {
+        #[pin]
+        answer: F,
+        time: Duration,
+        #[pin]
+        timer: Option<Sleep>,
+    }
+}
+
+impl<F, R, E> Future for InTime<F>
+where
+    F: Future<Output = Result<R, E>>,
+    R: IntoResponse,
+{
+    type Output = Result<Response, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if let Poll::Ready(answer) = this.answer.poll(cx) {
+            return Poll::Ready(answer.map(IntoResponse::into_response));
+        }
+        if this.timer.is_none() {
+            this.timer.set(Some(sleep(*this.time)));
+        }
+        match this.timer.as_pin_mut() {
+            Some(timer) => timer.poll(cx).map(|()| Ok(unavailable().into_response())),
+            None => Poll::Pending,
+        }
     }
 }
 

@@ -27,11 +27,11 @@ mod to_the_end;
 #[cfg(test)]
 pub(crate) mod testing;
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::FromRef;
-use axum::middleware::from_fn;
 use axum::routing::get;
 use http::HeaderValue;
 
@@ -41,19 +41,21 @@ use self::cross_origin::CrossOrigin;
 use self::docs::Docs;
 use self::envelope::{Answered, Envelope};
 use self::limits::RequestLimits;
-use self::panics::stop_panics;
+use self::panics::StopPanics;
 use crate::service::Service;
 use crate::settings::Settings;
 
 pub use layer::Layer;
 
-/// What the handlers share. Cheap to clone.
+/// What the handlers share. Cheap to clone: axum does that several times a request.
 #[derive(Clone)]
-pub(crate) struct App {
+pub(crate) struct App(Arc<Shared>);
+
+pub(crate) struct Shared {
     pub(crate) service: Arc<Service>,
-    pub(crate) cookies: Arc<Cookies>,
+    pub(crate) cookies: Cookies,
     pub(crate) cross_origin: CrossOrigin,
-    docs: Arc<Docs>,
+    docs: Docs,
     proxies: TrustedProxies,
     envelope: Envelope,
 }
@@ -61,15 +63,23 @@ pub(crate) struct App {
 impl App {
     pub(crate) fn new(service: Arc<Service>) -> Self {
         let settings = service.settings();
-        let cookies = Arc::new(Cookies::new(settings));
-        Self {
-            docs: Arc::new(Docs::new(openapi::document(settings, &cookies))),
+        let cookies = Cookies::new(settings);
+        Self(Arc::new(Shared {
+            docs: Docs::new(openapi::document(settings, &cookies)),
             cookies,
             cross_origin: CrossOrigin::new(settings),
             proxies: TrustedProxies::new(settings),
             envelope: envelope(&service),
             service,
-        }
+        }))
+    }
+}
+
+impl Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
     }
 }
 
@@ -112,7 +122,6 @@ pub(crate) fn whole(app: &App) -> Router {
 fn layered(router: Router<App>, app: &App) -> Router {
     let limits = RequestLimits::new(app.service.settings());
     let (cross_origin, envelope) = (app.cross_origin.clone(), app.envelope.clone());
-    // From the inside out.
-    let router = router.with_state(app.clone()).layer(limits).layer(from_fn(stop_panics));
-    router.layer(cross_origin).layer(envelope)
+    // From the outside in; as one layer, since axum puts each into a box of its own.
+    router.with_state(app.clone()).layer((envelope, cross_origin, StopPanics, limits))
 }

@@ -4,37 +4,91 @@
 //! This layer lies inside of those that mark every answer (the envelope, the check of origins), so that its `500`
 //! carries what any answer carries, and a page of an allowed origin can read it.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
-use std::task::Poll;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 use axum::extract::Request;
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use tower_layer::Layer;
+use tower_service::Service;
 
 use super::envelope::RequestId;
 use super::error::internal_error;
 
-/// Lets the request through, and stops a panic on its way; for [`axum::middleware::from_fn`].
-pub(crate) async fn stop_panics(request: Request, next: Next) -> Response {
-    let id = request.extensions().get::<RequestId>().cloned();
-    let mut answer = pin!(next.run(request));
-    std::future::poll_fn(|context| {
-        // Unwind safety: after a panic the future is dropped, and never looked at again. Nor is the panic's message: it
-        // went to the panic hook, and it may hold anything.
-        catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context))).unwrap_or_else(|_| {
-            tracing::error!(request_id = id.as_ref().map(RequestId::as_str), "a handler panicked");
-            Poll::Ready(internal_error().into_response())
-        })
-    })
-    .await
+/// Stops the panics of the routes under it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StopPanics;
+
+/// A service under [`StopPanics`].
+#[derive(Clone, Debug)]
+pub(crate) struct Stopped<S>(S);
+
+/// Runs it. After a panic what it left behind is dropped, and never looked at again: hence the unwind safety. Nor is
+/// the panic's message looked at: it went to the panic hook, and it may hold anything.
+fn caught<T>(run: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
+    catch_unwind(AssertUnwindSafe(run))
+}
+
+impl<S> Layer<S> for StopPanics {
+    type Service = Stopped<S>;
+
+    fn layer(&self, inner: S) -> Stopped<S> {
+        Stopped(inner)
+    }
+}
+
+impl<S> Service<Request> for Stopped<S>
+where
+    S: Service<Request, Response: IntoResponse>,
+{
+    type Response = Response;
+    type Error = S::Error;
+    type Future = Stopping<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let id = request.extensions().get().cloned();
+        Stopping { answer: caught(|| self.0.call(request)).ok(), id }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// The answer to come of a [`Stopped`] service; none where it panicked before there was one to wait for.
+    pub(crate) struct Stopping<F> {
+        #[pin]
+        answer: Option<F>,
+        id: Option<RequestId>,
+    }
+}
+
+impl<F, R, E> Future for Stopping<F>
+where
+    F: Future<Output = Result<R, E>>,
+    R: IntoResponse,
+{
+    type Output = Result<Response, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Some(answer) = this.answer.as_pin_mut()
+            && let Ok(answer) = caught(|| answer.poll(cx))
+        {
+            return Poll::Ready(Ok(ready!(answer)?.into_response()));
+        }
+        tracing::error!(request_id = this.id.as_ref().map(RequestId::as_str), "a handler panicked");
+        Poll::Ready(Ok(internal_error().into_response()))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use axum::Router;
     use axum::body::{Body, to_bytes};
-    use axum::middleware::from_fn;
     use axum::routing::get;
     use http::StatusCode;
     use tower::ServiceExt;
@@ -67,7 +121,7 @@ mod tests {
             .route("/later", get(later))
             .route_service("/before-the-first-poll", early)
             .route("/fine", get(|| async {}))
-            .layer(from_fn(stop_panics));
+            .layer(StopPanics);
         for path in ["/at-once", "/later", "/before-the-first-poll"] {
             let (status, body) = get_from(&router, path).await;
             assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR, "{path}");
