@@ -61,6 +61,12 @@ const WALLS: &[Wall] = &[
         because: "an embedder brings a command line, a configuration file and a log of its own",
     },
     Wall {
+        crate_name: "countersign-django",
+        reach: Reach::Anyhow,
+        never: &["countersign", "countersign-verify", "axum", "http", "hyper", "argon2"],
+        because: "it reads another program's database; who may come from there, the use case judges",
+    },
+    Wall {
         crate_name: "countersign-server",
         reach: Reach::Directly,
         never: &["countersign-store", "rusqlite", "tokio-postgres"],

@@ -4,6 +4,7 @@
 //! - `migrate`: the tables, and who may make them.
 //! - `work`: carries a use case to a connection, in a transaction where it needs one; tries again where that is safe.
 //! - `sql`: statements, rows, errors.
+//! - `foreign`: another program's database, that an import reads.
 //! - `users`, `fields`, `login`, `sessions`, `rotation`, `news`, `keys`, `audit`, `cleanup`: the use cases.
 //!
 //! Two use cases that race for one user or session meet at that row's lock: each begins by taking it, in the order
@@ -15,6 +16,7 @@ mod audit;
 mod cleanup;
 mod config;
 mod fields;
+mod foreign;
 mod keys;
 mod login;
 mod migrate;
@@ -33,6 +35,7 @@ use std::time::Duration;
 use countersign_core::fields::UserFields;
 
 pub use config::{Config, ConfigError};
+pub use foreign::Foreign;
 pub use migrate::OpenError;
 
 use self::cleanup::Walk;
