@@ -130,6 +130,12 @@ impl Builder {
         self
     }
 
+    /// Looks at a database that is there and up to date, beside a server or without one, and changes nothing of it.
+    pub fn looking_only(mut self) -> Self {
+        self.opening = Opening::look();
+        self
+    }
+
     /// Takes the time from this clock.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.environment.clock = clock;

@@ -111,6 +111,9 @@ pub(crate) struct CreateUser {
     /// The e-mail address; asked for if it isn't given
     #[arg(long)]
     pub(crate) email: Option<String>,
+    /// A custom field, as the settings declare it; those that are required are asked for
+    #[arg(long = "field", value_name = "NAME=VALUE", value_parser = field)]
+    pub(crate) fields: Vec<(String, String)>,
     /// Asks nothing, and takes the password from COUNTERSIGN_PASSWORD
     #[arg(long)]
     pub(crate) noinput: bool,
@@ -118,10 +121,18 @@ pub(crate) struct CreateUser {
     pub(crate) settings: SettingFlags<false>,
 }
 
+/// `NAME=VALUE`
+fn field(text: &str) -> Result<(String, String), String> {
+    let (name, value) =
+        text.split_once('=').ok_or("write the field's name, =, and its value: phone=555-0100")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
 const CREATE_EXAMPLES: &str = "\
 Examples:
   countersign createsuperuser
   COUNTERSIGN_PASSWORD=\"$(cat password)\" countersign createuser --noinput --username ana --email ana@example.com
+  countersign createuser --username ana --field phone=555-0100 --field department=sales
 
 It works beside a running server on the same database.";
 
@@ -148,6 +159,9 @@ pub(crate) struct Check {
     /// Lists what isn't fit for production, each with its remedy; exit code 1 if there is anything
     #[arg(long)]
     pub(crate) deploy: bool,
+    /// Lists every user whose custom fields don't fit their declarations, not the first few alone
+    #[arg(long)]
+    pub(crate) all: bool,
     #[command(flatten)]
     pub(crate) settings: SettingFlags<true>,
 }
@@ -155,7 +169,10 @@ pub(crate) struct Check {
 const CHECK_EXAMPLES: &str = "\
 Examples:
   countersign check
-  countersign check --deploy --config /etc/countersign.toml";
+  countersign check --deploy --config /etc/countersign.toml
+
+Where custom user fields are declared and there is a database, it also goes through the users, and
+tells of those whose values don't fit (any more). Nothing is changed.";
 
 #[derive(Args)]
 pub(crate) struct Doctor {

@@ -70,13 +70,21 @@ impl From<service::Error> for Failure {
             return Self::Misused(error.to_string());
         }
         let sentences = match &error {
-            service::Error::InvalidFields(fields) => fields.values().flatten().cloned().collect(),
+            service::Error::InvalidFields(fields) => fields.iter().flat_map(told).collect(),
             service::Error::InvalidPassword(reasons) => reasons.clone(),
             service::Error::Unavailable(cause) => vec![format!("{error} ({cause})")],
             service::Error::Internal(cause) => vec![format!("{error}: {cause}")],
             _ => vec![error.to_string()],
         };
         Self::Refused(sentences.join(" "))
+    }
+}
+
+/// The sentences about a field. Those about a custom field don't say which it is.
+fn told((name, sentences): (&String, &Vec<String>)) -> Vec<String> {
+    match name.as_str() {
+        "username" | "email" | "password" => sentences.clone(),
+        _ => sentences.iter().map(|sentence| format!("{name}: {sentence}")).collect(),
     }
 }
 

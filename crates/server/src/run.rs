@@ -32,7 +32,8 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
             block_on(demo::run(demo, &random()))
         }
         Some(Command::Check(check)) => {
-            check::run(&runner.load(&check.settings.0, Missing::Leave)?, check.deploy)
+            let config = runner.load(&check.settings.0, Missing::Leave)?;
+            block_on(check::run(&config, &check::Arguments { deploy: check.deploy, all: check.all }))
         }
         Some(Command::Doctor(Doctor { spa, api, json, settings })) => {
             doctor::run(&runner.load(&settings.0, Missing::Leave)?, &doctor::Arguments { spa, api, json })
@@ -62,19 +63,19 @@ impl Runner {
     }
 
     fn create_user(&self, create: CreateUser, is_superuser: bool) -> Result<(), Failure> {
-        let CreateUser { username, email, noinput, settings } = create;
+        let CreateUser { username, email, fields, noinput, settings } = create;
         if noinput {
             let username = username.ok_or_else(|| {
                 Failure::Misused("--noinput needs a user name; write it behind --username".into())
             })?;
-            let wish = users::Wish { username, email: email.unwrap_or_default(), is_superuser };
+            let wish = users::Wish { username, email: email.unwrap_or_default(), fields, is_superuser };
             let password = self.password()?;
             return self
                 .first_tool(&settings.0, async |service| users::create(service, wish, password).await);
         }
         let mut terminal = Terminal::open()?;
         let login = self.0.variable("USER").or_else(|| self.0.variable("LOGNAME"));
-        let known = users::Known { username, email, is_superuser, login };
+        let known = users::Known { username, email, fields, is_superuser, login };
         self.first_tool(&settings.0, async |service| {
             users::create_asking(service, known, &mut terminal).await
         })

@@ -1,6 +1,7 @@
 //! `countersign check`: the settings in force, and what is to be said about them.
 
 mod deploy;
+mod fields;
 
 use countersign::settings::SameSite;
 
@@ -8,17 +9,27 @@ use crate::config::{Config, GROUPS, Row};
 use crate::outcome::{Failure, say};
 use crate::site::is_same_site;
 
-/// Shows the settings; with `deploy`, also what isn't fit for production.
-pub(crate) fn run(config: &Config, deploy: bool) -> Result<(), Failure> {
+/// What it is asked for.
+pub(crate) struct Arguments {
+    /// Whether also what isn't fit for production is told.
+    pub(crate) deploy: bool,
+    /// Whether all users are listed whose custom fields don't fit.
+    pub(crate) all: bool,
+}
+
+/// Shows the settings and what is to be said about them.
+pub(crate) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
     say(&table(config));
     for warning in warnings(config) {
         say(&format!("warning: {warning}"));
     }
-    if !deploy {
+    let misfits = fields::run(config, arguments.all).await;
+    if !arguments.deploy {
         say("These settings can be served. `countersign check --deploy` says what isn't fit for production.");
         return Ok(());
     }
-    let findings = deploy::findings(config);
+    let mut findings = deploy::findings(config);
+    findings.extend(misfits);
     for finding in &findings {
         say(&format!("{}: {}\n    {}", finding.setting, finding.problem, finding.remedy));
     }

@@ -1,7 +1,7 @@
 //! The settings in a file, `countersign.toml`.
 //!
 //! A value is of TOML's own type (`leeway = 10`) or a text as in the environment (`leeway = "10"`); a list is an array,
-//! or a text with commas. No error quotes a line of the file: it may hold a secret.
+//! or a text with commas; a table becomes the text that stands for it in the environment. No error quotes a line of the file: it may hold a secret.
 
 use std::io::{ErrorKind, Read};
 use std::path::Path;
@@ -12,7 +12,7 @@ use super::error::ConfigError;
 use super::given::Given;
 use super::names::NotASetting;
 use super::source::Source;
-use super::table::{Setting, find};
+use super::table::{Setting, Shape, find};
 
 /// The file that is read if it is there and `--config` names no other.
 pub(super) const DEFAULT: &str = "countersign.toml";
@@ -52,6 +52,7 @@ fn parse(text: &str, path: &Path) -> Result<Vec<(&'static Setting, Given)>, Conf
         let refuse =
             |problem: &str| ConfigError::value(setting.name, &Source::File(path.to_owned()), problem);
         let value = match value {
+            Value::Table(_) if setting.shape == Shape::Table => Given::Text(value.to_string()),
             Value::Array(items) => {
                 let items: Option<_> = items.iter().map(scalar).collect();
                 Given::Items(items.ok_or_else(|| refuse("is to be a list of texts, such as [\"a\", \"b\"]"))?)

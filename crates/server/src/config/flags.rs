@@ -89,7 +89,7 @@ fn argument(setting: &Setting) -> Arg {
         .value_name(setting.value)
         .help(format!("{}{default}", setting.help));
     match setting.shape {
-        Shape::One => argument,
+        Shape::One | Shape::Table => argument,
         Shape::List => argument.action(ArgAction::Append),
         Shape::Switch => argument.num_args(0..=1).require_equals(true).default_missing_value("true"),
     }

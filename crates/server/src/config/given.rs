@@ -39,6 +39,11 @@ impl Given {
         }
     }
 
+    /// A table, written in one text.
+    pub(super) fn table<T>(&self, parse: fn(&str) -> Result<T, Problem>) -> Result<T, Problem> {
+        self.one(parse)
+    }
+
     /// Any number of values.
     pub(super) fn list<T>(&self, parse: fn(&str) -> Result<T, Problem>) -> Result<Vec<T>, Problem> {
         self.items().into_iter().map(parse).collect()

@@ -109,7 +109,7 @@ mod tests {
             ("ALLOWED_ORIGIN", Some("allowed_origins")),
             ("refresh_secret", None),
             ("access_token_livetime", Some("access_token_lifetime")),
-            ("user_fields", None),
+            ("userfields", Some("user_fields")),
             ("x", None),
         ] {
             assert_eq!(nearest(name).map(|setting| setting.name), meant, "{name}");

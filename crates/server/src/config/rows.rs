@@ -3,7 +3,7 @@
 use super::error::ConfigError;
 use super::given::Given;
 use super::source::Source;
-use super::table::Setting;
+use super::table::{Setting, Shape};
 use super::values::Problem;
 use crate::text::escape;
 
@@ -48,6 +48,10 @@ impl Row {
             (_, Source::Kept(_)) => "set".into(),
             (_, Source::ToBeMade(_)) => "not set yet".into(),
             (None, _) => default.into(),
+            (Some(Given::Text(table)), _) if self.setting.shape == Shape::Table => match &**table {
+                "" => "none".into(),
+                table => escape(table),
+            },
             (Some(given), _) => match given.items().as_slice() {
                 [] if default.is_empty() => "none".into(),
                 [] => default.into(),

@@ -10,7 +10,7 @@ use super::given::Given;
 use super::program::Program;
 use super::values::{
     Problem, address, algorithm, claim, cookie_prefix, database, folder, header_name, log_filter, log_format,
-    network, number, origin, public_url, same_site, seconds, secret, switch, text,
+    network, number, origin, public_url, same_site, seconds, secret, switch, text, user_fields,
 };
 
 /// A heading of the help, and the settings below it.
@@ -48,6 +48,8 @@ pub(crate) enum Shape {
     /// True or false; as a flag it may stand alone.
     Switch,
     List,
+    /// A table of TOML.
+    Table,
 }
 
 /// Where the value goes: to the program around the library, or to the library.
@@ -109,6 +111,10 @@ table! {
         "How old the news of ended sessions may be";
     claims_include: "NAMES" = Text(""), library.claims_include = list(claim),
         "What access tokens carry besides: groups, permissions";
+
+    "Users":
+    user_fields: "TABLE" = Text(""), library.user_fields = table(user_fields),
+        "Custom fields of users: { phone = { type = \"string\" } }; in the file [user_fields.phone]";
 
     "Browsers":
     allowed_origins: "ORIGINS" = Text(""), library.allowed_origins = list(origin),
@@ -236,6 +242,7 @@ macro_rules! table {
     };
     (@shape list) => { Shape::List };
     (@shape flag) => { Shape::Switch };
+    (@shape table) => { Shape::Table };
     (@shape $one:ident) => { Shape::One };
     (@is_secret secret) => { true };
     (@is_secret $other:ident) => { false };

@@ -95,6 +95,7 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("leeway", "5", ""),
     ("liveness_max_age", "2", ""),
     ("claims_include", "groups, permissions", ""),
+    ("user_fields", "{ phone = { type = \"string\" } }", ""),
     ("allowed_origins", "https://app.example.com, http://localhost:3000", ""),
     ("native_origins", "capacitor://localhost", ""),
     ("cors_allow_headers", "X-Trace-Id", ""),
@@ -196,6 +197,54 @@ fn the_file_may_use_tomls_own_types() {
 }
 
 #[test]
+fn custom_fields_are_tables_of_the_file_in_their_order() {
+    let file = r#"
+        leeway = 5
+        [user_fields.zip]
+        type = "string"
+        pattern = '[0-9]{5}'
+        help = "Five digits, \"quoted\"."
+        [user_fields.born]
+        type = "date"
+        default = 2000-01-01
+        [user_fields.city]
+        type = "enum"
+        choices = ["Bern", "Basel"]
+        default = "Bern"
+    "#;
+    let config = load(Written { file, ..Written::default() }).unwrap();
+    let fields = &config.settings().user_fields;
+    assert_eq!(fields.iter().map(|spec| &*spec.name).collect::<Vec<_>>(), ["zip", "born", "city"]);
+    assert_eq!(fields.get("zip").unwrap().help, "Five digits, \"quoted\".");
+    assert_eq!(fields.get("born").unwrap().default, Some("2000-01-01".into()));
+    // What `check` shows can be written as it stands into the environment, which wins.
+    let (text, _) = shown(&config, "user_fields");
+    let environment = [("COUNTERSIGN_USER_FIELDS", &*text)];
+    let again = load(Written { environment: &environment, ..Written::default() }).unwrap();
+    assert_eq!(format!("{:?}", again.settings().user_fields), format!("{fields:?}"));
+    let environment = [("COUNTERSIGN_USER_FIELDS", "")];
+    let none = load(Written { environment: &environment, file, ..Written::default() }).unwrap();
+    assert!(none.settings().user_fields.is_empty());
+}
+
+#[test]
+fn a_declaration_that_will_not_do_is_told_by_the_name_of_its_field() {
+    for (line, part) in [
+        ("type = 'text'", "phone: unknown variant `text`"),
+        ("type = 'string'\npattern = '('", "phone has a pattern that can't be read"),
+        ("type = 'string'\nrequird = true", "phone: unknown field `requird`"),
+        ("type = 'string'\nrequired = 'yes'", "phone: invalid type: string"),
+        ("type = 'date'\ndefault = 10:00:00", "phone has a default that won't do"),
+        ("required = true", "phone: missing field `type`"),
+    ] {
+        let file = format!("[user_fields.phone]\n{line}");
+        let error = load(Written { file: &file, ..Written::default() }).err().unwrap();
+        assert!(error.starts_with("user_fields (from ") && error.contains(part), "{error}");
+        assert!(!error.contains('\n'), "{error}");
+    }
+}
+
+#[test]
 fn a_list_may_come_flag_by_flag() {
     let flags =
         ["--allowed-origins=https://a.example,https://b.example", "--allowed-origins=https://c.example"];
@@ -253,7 +302,7 @@ fn unknown_names_are_refused_in_the_environment_and_the_file() {
             "COUNTERSIGN_PORT (from the environment) is not a setting; if Kubernetes added it, write \
              enableServiceLinks: false",
         ),
-        (Written { file: "[user_fields.phone]\nkind = 'text'", ..Written::default() }, "user_fields (from "),
+        (Written { file: "[user_field.phone]\ntype = 'string'", ..Written::default() }, "user_field (from "),
         (Written { file: "alowed_origins = 'hunter2'", ..Written::default() }, "alowed_origins (from "),
     ] {
         let error = load(written).err().unwrap();
@@ -301,6 +350,13 @@ const BAD: &[(&str, &str)] = &[
     ("leeway", "\x1b[31m\nx"),
     ("liveness_max_age", "0"),
     ("claims_include", "roles"),
+    ("user_fields", "phone"),
+    ("user_fields", "{ phone }"),
+    ("user_fields", "{}\nlisten = 1"),
+    ("user_fields", "{ phone = \"string\" }"),
+    ("user_fields", "{ phone = { type = \"text\" } }"),
+    ("user_fields", "{ phone = { type = \"string\", requird = true } }"),
+    ("user_fields", "{ email = { type = \"email\" } }"),
     ("allowed_origins", "*"),
     ("allowed_origins", "https://app.example.com/"),
     ("native_origins", "null"),

@@ -5,11 +5,13 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use countersign::core::fields::{Declaration, UserFields};
 use countersign::core::jwt::Algorithm;
 use countersign::core::origin::{Origin, PublicUrl};
 use countersign::core::{Seconds, Secret};
 use countersign::settings::{CookiePrefix, Database, ExtraClaim, HOW_TO_MAKE, SameSite};
 use ipnet::IpNet;
+use toml::{Table, Value};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::program::LogFormat;
@@ -178,6 +180,28 @@ fn level(text: &str) -> Result<LevelFilter, Problem> {
         ("trace", LevelFilter::TRACE),
     ];
     one_of(text, &levels)
+}
+
+/// Declarations of custom fields, as TOML writes a table in one line.
+pub(super) fn user_fields(text: &str) -> Result<UserFields, Problem> {
+    if text.trim().is_empty() {
+        return Ok(UserFields::default());
+    }
+    let example = "write { phone = { type = \"string\" } }, or in the file a table [user_fields.phone]";
+    let wrong = || format!("can't be read as a table of TOML; {example}");
+    let read: Table = toml::from_str(&format!("it = {text}")).map_err(|_| wrong())?;
+    let (1, Some((_, Value::Table(fields)))) = (read.len(), read.into_iter().next()) else {
+        return Err(wrong());
+    };
+    let declarations = fields.into_iter().map(|(name, options)| match options {
+        Value::Table(_) => match options.try_into::<Declaration>() {
+            Ok(declaration) => Ok((name, declaration)),
+            Err(error) => Err(format!("{name}: {}; {example}", error.message())),
+        },
+        _ => Err(format!("{name} is to be a table; {example}")),
+    });
+    let declarations: Vec<_> = declarations.collect::<Result<_, _>>()?;
+    UserFields::declare(declarations).map_err(|error| error.to_string())
 }
 
 fn one_of<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, Problem> {

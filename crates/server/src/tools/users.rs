@@ -2,11 +2,13 @@
 //!
 //! What is asked for and won't do is asked for again, with the reason; without a terminal it is a refusal.
 
+use countersign::core::fields::FieldSpec;
 use countersign::core::name::{Email, Username};
 use countersign::service::password::{Password, TooLong};
 use countersign::service::users::UserToCreate;
 use countersign::service::{Error, Service};
 use countersign::store::User;
+use serde_json::{Map, Value};
 
 use crate::outcome::{Failure, say};
 use crate::prompt::Ask;
@@ -16,6 +18,8 @@ use crate::text::escape;
 pub(crate) struct Wish {
     pub(crate) username: String,
     pub(crate) email: String,
+    /// Custom fields, by their names, as texts.
+    pub(crate) fields: Vec<(String, String)>,
     pub(crate) is_superuser: bool,
 }
 
@@ -23,6 +27,8 @@ pub(crate) struct Wish {
 pub(crate) struct Known {
     pub(crate) username: Option<String>,
     pub(crate) email: Option<String>,
+    /// Custom fields, by their names, as texts.
+    pub(crate) fields: Vec<(String, String)>,
     pub(crate) is_superuser: bool,
     /// The name of the one who is asked, which is offered as the user's.
     pub(crate) login: Option<String>,
@@ -30,29 +36,26 @@ pub(crate) struct Known {
 
 /// Makes a user, asking nobody.
 pub(crate) async fn create(service: &Service, wish: Wish, password: String) -> Result<(), Failure> {
-    let Wish { username, email, is_superuser } = wish;
-    let new = UserToCreate {
-        username,
-        email,
-        password: read(password)?,
-        is_superuser,
-        fields: serde_json::Map::new(),
-    };
+    let Wish { username, email, fields, is_superuser } = wish;
+    let fields = read_fields(service, &fields)?;
+    let new = UserToCreate { username, email, password: read(password)?, is_superuser, fields };
     created(&service.create_user(new).await?);
     Ok(())
 }
 
 /// Makes a user, asking for what isn't known.
 pub(crate) async fn create_asking(service: &Service, known: Known, ask: &mut dyn Ask) -> Result<(), Failure> {
+    let given = read_fields(service, &known.fields)?;
     let username = ask_username(service, known.username, known.login, ask).await?;
     let email = ask_email(known.email, ask)?;
+    let fields = ask_fields(service, given, ask)?;
     loop {
         let new = UserToCreate {
             username: username.clone(),
             email: email.clone(),
             password: ask_password(ask)?,
             is_superuser: known.is_superuser,
-            fields: serde_json::Map::new(),
+            fields: fields.clone(),
         };
         match service.create_user(new).await {
             Ok(user) => {
@@ -151,6 +154,35 @@ fn ask_email(mut given: Option<String>, ask: &mut dyn Ask) -> Result<String, Fai
     }
 }
 
+fn read_fields(service: &Service, texts: &[(String, String)]) -> Result<Map<String, Value>, Failure> {
+    let texts = texts.iter().map(|(name, text)| (&**name, &**text));
+    service.user_fields().read_texts(texts, None).map_err(|wrong| Error::InvalidFields(wrong).into())
+}
+
+/// Asks for the required fields that aren't given.
+fn ask_fields(
+    service: &Service,
+    mut given: Map<String, Value>,
+    ask: &mut dyn Ask,
+) -> Result<Map<String, Value>, Failure> {
+    let is_missing = |spec: &&FieldSpec| spec.required && spec.shown(&given).is_null();
+    let missing: Vec<&FieldSpec> = service.user_fields().iter().filter(is_missing).collect();
+    for spec in missing {
+        if !spec.help.is_empty() {
+            ask.tell(&spec.help);
+        }
+        let value = loop {
+            match spec.read_text(&ask.line(&format!("{}: ", spec.label))?) {
+                Ok(Value::Null) => ask.tell("This field is required."),
+                Ok(value) => break value,
+                Err(sentence) => ask.tell(&sentence),
+            }
+        };
+        given.insert(spec.name.clone(), value);
+    }
+    Ok(given)
+}
+
 fn ask_password(ask: &mut dyn Ask) -> Result<Password, Failure> {
     loop {
         let first = ask.hidden("Password: ")?;
@@ -187,6 +219,7 @@ mod tests {
     use std::io;
 
     use countersign::Countersign;
+    use countersign::core::fields::{Declaration, FieldType, UserFields};
 
     use super::*;
 
@@ -228,9 +261,15 @@ mod tests {
 
     impl Scene {
         async fn new() -> Self {
+            Self::with(UserFields::default()).await
+        }
+
+        /// With custom fields.
+        async fn with(fields: UserFields) -> Self {
             let folder = tempfile::tempdir().unwrap();
-            let data = folder.path().join("data");
-            let countersign = Countersign::builder().data_dir(data).beside_a_server().build().await.unwrap();
+            let builder = Countersign::builder().data_dir(folder.path().join("data")).beside_a_server();
+            let builder = builder.configure(|settings| settings.user_fields = fields);
+            let countersign = builder.build().await.unwrap();
             Self { _folder: folder, countersign }
         }
 
@@ -241,7 +280,13 @@ mod tests {
 
     fn known(username: Option<&str>, email: Option<&str>, login: Option<&str>) -> Known {
         let owned = |text: Option<&str>| text.map(str::to_owned);
-        Known { username: owned(username), email: owned(email), is_superuser: true, login: owned(login) }
+        Known {
+            username: owned(username),
+            email: owned(email),
+            fields: Vec::new(),
+            is_superuser: true,
+            login: owned(login),
+        }
     }
 
     const GOOD: &str = "a plum tree in autumn";
@@ -293,6 +338,59 @@ mod tests {
         assert_eq!(script.said, ["Password: ", "Password, once more: "]);
     }
 
+    fn departments() -> UserFields {
+        let choices = Some(["sales", "support"].map(str::to_owned).to_vec());
+        let help = Some("Who pays for it.".to_owned());
+        let department = Declaration { required: true, choices, help, ..Declaration::new(FieldType::Enum) };
+        let phone = Declaration::new(FieldType::String);
+        let floor =
+            Declaration { required: true, default: Some(1.into()), ..Declaration::new(FieldType::Integer) };
+        let fields = [("department", department), ("phone", phone), ("floor", floor)];
+        UserFields::declare(fields.map(|(name, declaration)| (name.to_owned(), declaration))).unwrap()
+    }
+
+    fn pairs<const N: usize>(fields: [(&str, &str); N]) -> Vec<(String, String)> {
+        fields.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
+    }
+
+    #[tokio::test]
+    async fn a_required_field_is_asked_for_until_it_fits() {
+        let scene = Scene::with(departments()).await;
+        let mut script = Script::new(&["", "marketing", "sales", GOOD, GOOD]);
+        let given = Known { fields: pairs([("phone", " 555 ")]), ..known(Some("ana"), Some(""), None) };
+        create_asking(scene.service(), given, &mut script).await.unwrap();
+        assert!(script.heard("Who pays for it.") && script.heard("Choose one of these: sales, support."));
+        let user = scene.service().find_user("ana").await.unwrap();
+        assert_eq!(
+            serde_json::Value::from(user.fields),
+            serde_json::json!({"department": "sales", "phone": "555"})
+        );
+
+        let mut script = Script::new(&[GOOD, GOOD]);
+        let given =
+            Known { fields: pairs([("department", "support")]), ..known(Some("ben"), Some(""), None) };
+        create_asking(scene.service(), given, &mut script).await.unwrap();
+        assert_eq!(script.said, ["Password: ", "Password, once more: "]);
+    }
+
+    #[tokio::test]
+    async fn a_field_that_will_not_do_is_refused_by_its_name() {
+        let scene = Scene::with(departments()).await;
+        for (fields, sentence) in [
+            (pairs([]), "department: This field is required."),
+            (pairs([("department", "")]), "department: This field is required."),
+            (pairs([("department", "art")]), "department: Choose one of these: sales, support."),
+            (pairs([("department", "sales"), ("floor", "x")]), "floor: Write a whole number"),
+            (pairs([("department", "sales"), ("size", "1")]), "size: There is no such field."),
+            (pairs([("department", "sales"), ("is_staff", "1")]), "is_staff: This field is read-only."),
+        ] {
+            let (username, email) = ("ana".to_owned(), String::new());
+            let wish = Wish { username, email, fields, is_superuser: false };
+            let error = create(scene.service(), wish, GOOD.into()).await.unwrap_err();
+            assert!(error.to_string().starts_with(sentence), "{error}");
+        }
+    }
+
     #[tokio::test]
     async fn the_end_of_the_input_cancels() {
         let scene = Scene::new().await;
@@ -305,7 +403,8 @@ mod tests {
     #[tokio::test]
     async fn a_password_is_changed_when_a_good_one_was_given_twice() {
         let scene = Scene::new().await;
-        let ana = Wish { username: "ana".into(), email: String::new(), is_superuser: false };
+        let (username, email) = ("ana".into(), String::new());
+        let ana = Wish { username, email, fields: Vec::new(), is_superuser: false };
         create(scene.service(), ana, GOOD.into()).await.unwrap();
         let next = "another plum tree";
         let mut script = Script::new(&["password1", "password1", next, next]);

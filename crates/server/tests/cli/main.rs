@@ -10,6 +10,7 @@
 mod check;
 mod demo;
 mod doctor;
+mod fields;
 mod proxy;
 mod serve;
 mod support;

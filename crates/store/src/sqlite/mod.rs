@@ -49,6 +49,8 @@ const QUEUE: usize = 4096;
 pub struct Opening {
     /// Whether this process serves from the database. Only one may, and holds a lock on it for its life.
     pub serves: bool,
+    /// Whether a database that is missing is made, and one that is behind is brought up to date.
+    pub migrates: bool,
     /// How long a use case may wait for its turn until it is [`StoreError::Unavailable`].
     pub patience: Duration,
     /// How many threads read.
@@ -77,12 +79,23 @@ impl Opening {
     /// For a server.
     pub fn server() -> Self {
         let readers = thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 8));
-        Self { serves: true, patience: Duration::from_secs(5), readers, fields: Arc::default() }
+        Self {
+            serves: true,
+            migrates: true,
+            patience: Duration::from_secs(5),
+            readers,
+            fields: Arc::default(),
+        }
     }
 
     /// For a tool that may run beside a server, such as the command line.
     pub fn tool() -> Self {
         Self { serves: false, readers: 1, ..Self::server() }
+    }
+
+    /// For a look at what is there.
+    pub fn look() -> Self {
+        Self { migrates: false, ..Self::tool() }
     }
 }
 
@@ -90,7 +103,7 @@ impl Opening {
 impl Sqlite {
     /// Opens the database, making it or bringing it up to date where that is needed. Its folder must exist.
     pub fn open(path: impl AsRef<Path>, opening: &Opening) -> std::result::Result<Self, OpenError> {
-        let opened = open::open(path.as_ref(), opening.serves)?;
+        let opened = open::open(path.as_ref(), opening)?;
         let readers = (0..opening.readers.max(1)).map(|_| open::reader(&opened.path));
         let readers = readers.collect::<std::result::Result<Vec<_>, _>>()?;
         let inner = Inner {

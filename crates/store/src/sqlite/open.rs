@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
+use super::Opening;
+
 /// Marks a file as ours, in SQLite's header: "CSig".
 const APPLICATION_ID: i32 = 0x4353_6967;
 
@@ -48,6 +50,12 @@ pub enum OpenError {
         found: u32,
         /// The latest that this program knows.
         known: u32,
+    },
+    /// An older program made it, and it is only to be looked at.
+    #[error("the database {path} is not up to date; run: countersign migrate")]
+    Behind {
+        /// The file.
+        path: PathBuf,
     },
     /// Something else made it.
     #[error("{path} is not a database of Countersign; choose another file")]
@@ -116,11 +124,15 @@ impl Drop for Lock {
 
 /// Opens the database, making it or bringing it up to date where that is needed.
 ///
-/// `exclusive`: this process serves from it, and no other may. Without, it works beside a server, but doesn't change
-/// the schema under one.
-pub(super) fn open(path: &Path, exclusive: bool) -> Result<Opened, OpenError> {
+/// One that serves from it holds a lock, and no other may. Any other works beside a server, but doesn't change the schema
+/// under one.
+pub(super) fn open(path: &Path, opening: &Opening) -> Result<Opened, OpenError> {
+    let exclusive = opening.serves;
     let path = true_name(path).map_err(|source| OpenError::File { path: path.to_owned(), source })?;
     let mut lock = if exclusive { Some(take_lock(&path)?) } else { None };
+    if !path.exists() && !opening.migrates {
+        return Err(OpenError::Behind { path });
+    }
     if !path.exists() {
         lock = lock.map_or_else(|| take_lock(&path), Ok).map(Some)?;
         create(&path)?;
@@ -130,6 +142,9 @@ pub(super) fn open(path: &Path, exclusive: bool) -> Result<Opened, OpenError> {
     let mut writer = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let version = identify(&writer, &path)?;
     make_durable(&writer, &path)?;
+    if version < known_version() && !opening.migrates {
+        return Err(OpenError::Behind { path });
+    }
     if version < known_version() {
         lock = lock.map_or_else(|| take_lock(&path), Ok).map(Some)?;
         migrate(&mut writer).map_err(|error| refused(&path, &error))?;

@@ -148,3 +148,19 @@ async fn a_place_that_is_not_there_is_named() {
     assert!(refused.to_string().contains("missing"));
     assert!(matches!(refusal(folder.path(), &Opening::server()), OpenError::Refused { .. }));
 }
+
+#[tokio::test]
+async fn a_look_neither_makes_a_database_nor_brings_it_up_to_date() {
+    let folder = folder();
+    let path = folder.path().join("a.db");
+    assert!(matches!(refusal(&path, &Opening::look()), OpenError::Behind { .. }));
+    assert!(!path.exists());
+    make(&path).await;
+    Store::Sqlite(Sqlite::open(&path, &Opening::look()).unwrap()).close().await;
+    let db = Connection::open(&path).unwrap();
+    db.pragma_update(None, "user_version", 1).unwrap();
+    let refused = refusal(&path, &Opening::look());
+    assert!(refused.to_string().ends_with("run: countersign migrate"), "{refused}");
+    let version: u32 = db.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    assert_eq!(version, 1);
+}
