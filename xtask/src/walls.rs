@@ -57,8 +57,22 @@ const WALLS: &[Wall] = &[
     Wall {
         crate_name: "countersign",
         reach: Reach::Anyhow,
-        never: &["countersign-server", "clap", "rpassword", "toml", "tracing-subscriber"],
-        because: "an embedder brings a command line, a configuration file and a log of its own",
+        never: &[
+            "countersign-admin",
+            "countersign-server",
+            "askama",
+            "clap",
+            "rpassword",
+            "toml",
+            "tracing-subscriber",
+        ],
+        because: "an embedder brings a command line, a configuration file, a log and pages of its own",
+    },
+    Wall {
+        crate_name: "countersign-admin",
+        reach: Reach::Directly,
+        never: &["countersign-core", "countersign-server", "countersign-store", "rusqlite", "tokio-postgres"],
+        because: "the admin site goes to the store through `service`, which decides who may",
     },
     Wall {
         crate_name: "countersign-django",
@@ -132,6 +146,15 @@ fn neither_half_of_the_library_mentions_what_it_must_not_know() {
             let found = mentions(&fs::read_to_string(file).unwrap(), half.never);
             assert_eq!(found, [], "{}: {}", file.display(), half.because);
         }
+    }
+}
+
+// The crate re-exports the store for embedders; the pages may name its types (a user, a row of the audit), and never it.
+#[test]
+fn the_admin_site_never_opens_the_store() {
+    for file in rust_files(&root().join("crates/admin/src")) {
+        let never = ["Store", "Sqlite", "rusqlite", "tokio_postgres"];
+        assert_eq!(mentions(&fs::read_to_string(&file).unwrap(), &never), [], "{}", file.display());
     }
 }
 

@@ -11,6 +11,7 @@ use aws_lc_rs::{constant_time, hmac};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::admin::AdminSessionId;
 use crate::id::SessionId;
 use crate::secret::{Secret, sha256};
 
@@ -37,7 +38,16 @@ impl CsrfKey {
 
     /// The CSRF token of a session.
     pub fn token(&self, session: SessionId) -> CsrfToken {
-        CsrfToken(URL_SAFE_NO_PAD.encode(hmac::sign(&self.0, session.as_bytes())))
+        self.token_of(session.as_bytes())
+    }
+
+    /// The CSRF token of a session of the admin site, under a key of its own.
+    pub fn admin_token(&self, session: &AdminSessionId) -> CsrfToken {
+        self.token_of(session.as_bytes())
+    }
+
+    fn token_of(&self, session: &[u8]) -> CsrfToken {
+        CsrfToken(URL_SAFE_NO_PAD.encode(hmac::sign(&self.0, session)))
     }
 }
 

@@ -6,6 +6,7 @@
 //! - [`session`]: the life cycle of a session: rotation, grace, theft.
 //! - [`jwt`]: the strict JWT parser and verifier, and the claims of both tokens.
 //! - [`csrf`]: the countersignature.
+//! - [`admin`]: the life of a session of the admin site.
 //! - [`client`]: who is at the other end.
 //! - [`fields`]: custom user fields: what they take, and who may write them.
 //! - [`guess`]: how many failed passwords are too many.
@@ -13,6 +14,7 @@
 //! - [`origin`]: web origins, and who may call from which.
 //! - [`json`]: JSON as we take it from strangers: no duplicate members, a bounded depth.
 
+pub mod admin;
 pub mod client;
 pub mod csrf;
 pub mod fields;

@@ -61,6 +61,13 @@ impl Countersign {
         Layer::new(&self.app)
     }
 
+    /// Puts pages that guard themselves behind the layers that all our routes have, but for our own origin alone: no
+    /// other one may post to them, whatever `allowed_origins` says. It is how the admin site joins. Their requests carry
+    /// the [`Client`](countersign_core::Client) as an extension.
+    pub fn pages(&self, router: Router) -> Router {
+        edge::pages(router, &self.app)
+    }
+
     /// The use cases, without HTTP.
     pub fn service(&self) -> &Arc<Service> {
         &self.app.service

@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 
+use axum::Router;
 use countersign::Countersign;
+use countersign_admin::{AdminSite, Warning, set_up_link};
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
@@ -23,6 +25,7 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
         warn!("{warning}");
     }
     let address = listener.local_addr()?;
+    let site = admin_site(&config);
     let countersign = Countersign::builder().settings(config.settings_on(address.port())).build().await?;
     if let Some(metrics) = metrics {
         info!(address = %metrics.local_addr()?, "metrics");
@@ -38,9 +41,38 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
         "ready"
     );
     say(&format!("listening on http://{address}"));
-    let router = countersign.whole();
+    say_how_to_set_up(&countersign).await?;
+    let router = whole(&countersign, site);
     countersign.serve(listener, router, stop.told()).await?;
     info!("stopped");
+    Ok(())
+}
+
+/// The API, and the admin site beside it.
+pub(crate) fn whole(countersign: &Countersign, site: AdminSite) -> Router {
+    countersign.whole().merge(site.router(countersign))
+}
+
+/// The admin site, with what `check --deploy` finds.
+pub(crate) fn admin_site(config: &Config) -> AdminSite {
+    let warnings = check::deploy::findings(config).into_iter().map(|finding| Warning {
+        setting: finding.setting.to_owned(),
+        problem: finding.problem,
+        remedy: finding.remedy,
+    });
+    AdminSite::new().warning_of(warnings)
+}
+
+/// Prints the link under which the first superuser is made, where there is none: to standard output alone, like the
+/// address, and never to the log, which may be kept, sent on and read by others.
+async fn say_how_to_set_up(countersign: &Countersign) -> Result<(), Failure> {
+    let service = countersign.service();
+    if let Some(token) = service.new_setup_token().await? {
+        let link = set_up_link(&service.settings().public_url, &token);
+        say(&format!(
+            "there is no superuser yet; make one within 15 minutes (the link counts once):\n  {link}"
+        ));
+    }
     Ok(())
 }
 

@@ -37,6 +37,10 @@ pub enum EventKind {
     LoginFailed,
     /// A login was refused unchecked, since too many had failed.
     LoginThrottled,
+    /// A sign-in to the admin site.
+    AdminSignIn,
+    /// A sign-out from the admin site.
+    AdminSignOut,
     /// A session ended; the detail says why.
     SessionEnded,
     /// A refresh token was used twice, and its session ended.
@@ -108,10 +112,12 @@ impl AuditEvent {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Login,
         Self::LoginFailed,
         Self::LoginThrottled,
+        Self::AdminSignIn,
+        Self::AdminSignOut,
         Self::SessionEnded,
         Self::Theft,
         Self::GraceElsewhere,
@@ -134,6 +140,8 @@ impl EventKind {
             Self::Login => "login",
             Self::LoginFailed => "login_failed",
             Self::LoginThrottled => "login_throttled",
+            Self::AdminSignIn => "admin_sign_in",
+            Self::AdminSignOut => "admin_sign_out",
             Self::SessionEnded => "session_ended",
             Self::Theft => "theft",
             Self::GraceElsewhere => "grace_elsewhere",

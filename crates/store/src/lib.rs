@@ -22,6 +22,7 @@
 #[cfg(not(any(feature = "sqlite", feature = "postgres")))]
 compile_error!("the store needs an engine: turn on the feature `sqlite` or `postgres`");
 
+mod admin;
 mod audit;
 mod fields;
 mod key;
@@ -35,9 +36,11 @@ pub mod sqlite;
 mod told;
 mod user;
 
+use countersign_core::admin::{AdminSession, AdminSessionId};
 use countersign_core::session::{EndReason, RotationPolicy, Session};
 use countersign_core::{Network, SessionId, Timestamp, UserId};
 
+pub use admin::{AdminLogin, SetUpError};
 pub use audit::{AuditEvent, AuditFilter, AuditRow, EventKind};
 pub use fields::{EnteredPage, FieldHolder};
 pub use key::StoredKey;
@@ -311,6 +314,62 @@ impl Store {
         audit_before: Timestamp,
     ) -> Result<u64, StoreError> {
         engine!(self, engine => engine.clean_up(sessions_before, news_before, audit_before).await)
+    }
+}
+
+/// Sessions of the admin site.
+impl Store {
+    /// A sign-in: if the user is still active staff and `login.checked` is still their hash, the session starts, the
+    /// older one ends, and what [`Store::start_session`] does besides is done. `None`: no longer, and nothing has
+    /// changed. Sessions whose time is over are removed on the way.
+    pub async fn start_admin_session(
+        &self,
+        session: AdminSession,
+        login: AdminLogin,
+        event: AuditEvent,
+    ) -> Result<Option<User>, StoreError> {
+        engine!(self, engine => engine.start_admin_session(session, login, event).await)
+    }
+
+    /// A session of the admin site and its user, whatever state either is in. A password that changes, and whatever
+    /// else ends all sessions of a user, removes it.
+    pub async fn admin_session(
+        &self,
+        id: AdminSessionId,
+    ) -> Result<Option<(AdminSession, User)>, StoreError> {
+        engine!(self, engine => engine.admin_session(id).await)
+    }
+
+    /// Writes down that a session of the admin site was used, and whether its user gave the password, now.
+    pub async fn touch_admin_session(
+        &self,
+        id: AdminSessionId,
+        proved: bool,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        engine!(self, engine => engine.touch_admin_session(id, proved, now).await)
+    }
+
+    /// Ends a session of the admin site. `false`: there is none, and the event isn't written.
+    pub async fn end_admin_session(&self, id: AdminSessionId, event: AuditEvent) -> Result<bool, StoreError> {
+        engine!(self, engine => engine.end_admin_session(id, event).await)
+    }
+
+    /// Whether someone has every right and may log in.
+    pub async fn has_superuser(&self) -> Result<bool, StoreError> {
+        engine!(self, engine => engine.has_superuser().await)
+    }
+
+    /// Makes the first superuser, if the shared value `name` is still `expected` and there is no superuser yet; the
+    /// value goes with it, so that of two who try at once one wins.
+    pub async fn set_up(
+        &self,
+        name: &'static str,
+        expected: String,
+        new: NewUser,
+        event: AuditEvent,
+    ) -> Result<User, SetUpError> {
+        engine!(self, engine => engine.set_up(name, expected, new, event).await)
     }
 }
 

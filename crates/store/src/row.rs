@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use countersign_core::admin::{AdminSession, AdminSessionId};
 use countersign_core::session::{Delivery, EndReason, Ended, Session};
 use countersign_core::{Client, Generation, SessionId, Timestamp, UserId};
 use serde_json::{Map, Value};
@@ -37,6 +38,18 @@ pub(crate) use session_columns;
 
 /// How many columns [`session_columns`] names.
 pub(crate) const SESSION_WIDTH: usize = 14;
+
+/// The columns that make an [`AdminSession`], as [`admin_session`] reads them.
+macro_rules! admin_session_columns {
+    () => {
+        "admin_sessions.id, admin_sessions.user_id, admin_sessions.created_at, admin_sessions.used_at,
+        admin_sessions.proved_at, admin_sessions.ip, admin_sessions.user_agent"
+    };
+}
+pub(crate) use admin_session_columns;
+
+/// How many columns [`admin_session_columns`] names.
+pub(crate) const ADMIN_SESSION_WIDTH: usize = 7;
 
 /// The columns that make a [`StoredKey`], as [`key`] reads them.
 macro_rules! key_columns {
@@ -171,6 +184,19 @@ fn ended(row: &impl Columns) -> Result<Option<Ended>> {
 
 fn end_reason(row: &impl Columns, column: usize) -> Result<EndReason> {
     known(EndReason::parse(&row.text_there(column)?), "the reason of an end")
+}
+
+/// Reads a session of the admin site from [`admin_session_columns`], which come first.
+pub(crate) fn admin_session(row: &impl Columns) -> Result<AdminSession> {
+    let id = known(row.bytes_there(0)?.try_into().ok(), "the id of a session")?;
+    Ok(AdminSession {
+        id: AdminSessionId::from_bytes(id),
+        user: UserId(row.number_there(1)?),
+        created_at: row.timestamp(2)?,
+        used_at: row.timestamp(3)?,
+        proved_at: row.timestamp(4)?,
+        client: Client { ip: row.optional_ip(5)?, user_agent: row.text(6)? },
+    })
 }
 
 /// Reads a signing key from [`key_columns`].

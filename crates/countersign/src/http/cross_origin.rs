@@ -90,6 +90,16 @@ impl CrossOrigin {
         }))
     }
 
+    /// The rules of pages that are for our own origin alone, whatever `allowed_origins` says.
+    pub(crate) fn own(settings: &Settings) -> Self {
+        let policy = OriginPolicy::new(&settings.public_url, Vec::new(), Vec::new());
+        Self(Arc::new(Rules {
+            policy,
+            methods: HeaderValue::from_static(METHODS),
+            request_headers: HeaderValue::from_static(REQUEST_HEADERS),
+        }))
+    }
+
     /// Lets preflights ask for these methods too: an embedder's own routes may have a `PUT`.
     #[must_use]
     pub(crate) fn with_methods(mut self, more: impl IntoIterator<Item = Method>) -> Self {

@@ -70,7 +70,8 @@ fn problem(error: &Error) -> Problem {
         Error::InvalidFields(errors) => {
             Code::InvalidFields.problem(error.to_string()).with_errors(errors.clone())
         }
-        Error::NotFound => Code::NotFound.problem(error.to_string()),
+        // No route of the API takes a link; its pages say it in their own way.
+        Error::LinkInvalid | Error::NotFound => Code::NotFound.problem(error.to_string()),
         Error::Unavailable(cause) => {
             tracing::warn!(%cause, "the store is not available");
             Problem::unavailable()

@@ -31,11 +31,14 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::FromRef;
+use axum::extract::{FromRef, Request};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
 use axum::routing::get;
+use countersign_core::Client;
 use http::HeaderValue;
 
-use self::client::TrustedProxies;
+use self::client::{ClientOf, TrustedProxies};
 use self::cookies::Cookies;
 use self::cross_origin::CrossOrigin;
 use self::docs::Docs;
@@ -120,8 +123,23 @@ pub(crate) fn whole(app: &App) -> Router {
 }
 
 fn layered(router: Router<App>, app: &App) -> Router {
+    behind(router.with_state(app.clone()), app, app.cross_origin.clone())
+}
+
+/// Pages for our own origin alone, which guard themselves. Their requests carry the [`Client`] as an extension.
+pub(crate) fn pages(router: Router, app: &App) -> Router {
+    let router = router.layer(from_fn_with_state(app.proxies.clone(), name_client));
+    behind(router, app, CrossOrigin::own(app.service.settings()))
+}
+
+/// The layers that are around every route.
+fn behind(router: Router, app: &App, cross_origin: CrossOrigin) -> Router {
     let limits = RequestLimits::new(app.service.settings());
-    let (cross_origin, envelope) = (app.cross_origin.clone(), app.envelope.clone());
     // From the outside in; as one layer, since axum puts each into a box of its own.
-    router.with_state(app.clone()).layer((envelope, cross_origin, StopPanics, limits))
+    router.layer((app.envelope.clone(), cross_origin, StopPanics, limits))
+}
+
+async fn name_client(ClientOf(client): ClientOf, mut request: Request, next: Next) -> Response {
+    request.extensions_mut().insert::<Client>(client);
+    next.run(request).await
 }

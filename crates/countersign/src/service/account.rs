@@ -86,7 +86,7 @@ impl Service {
         }
         if change.email.is_some() {
             let password = patch.password.ok_or(Error::WrongPassword)?;
-            self.check_own_password(claims, password, client).await?;
+            self.check_own_password(claims.user, password, client).await?;
         }
         let event = audit::own(EventKind::ProfileChanged, claims.user, client, self.now());
         let event = countersign_store::AuditEvent { detail: what_changes(&change), ..event };
@@ -108,7 +108,7 @@ impl Service {
         new: Password,
         client: &Client,
     ) -> Result<SignedIn, Error> {
-        let mut checked = self.check_own_password(claims, old.clone(), client).await?;
+        let mut checked = self.check_own_password(claims.user, old.clone(), client).await?;
         let user = self.read_user(claims.user).await?;
         self.check_policy(&new, &user)?;
         let password = self.hash_password(client.network(), new).await?;
@@ -134,7 +134,7 @@ impl Service {
                 return Ok(self.tokens.issue(next, user, csrf, &*self.random, now)?);
             }
             // The stored hash has changed since the check: a login elsewhere may just have upgraded it.
-            checked = self.check_own_password(claims, old.clone(), client).await?;
+            checked = self.check_own_password(claims.user, old.clone(), client).await?;
         }
         Err(Error::Overloaded)
     }

@@ -144,6 +144,12 @@ pub(crate) fn own(kind: EventKind, user: UserId, client: &Client, at: Timestamp)
     AuditEvent { actor: Some(user), user: Some(user), ip: client.ip, ..AuditEvent::new(kind, at) }
 }
 
+/// An event of the set-up link, by whoever had it.
+pub(crate) fn setup(kind: EventKind, at: Timestamp) -> AuditEvent {
+    let detail = Map::from_iter([("by".to_owned(), Value::from("setup_link"))]);
+    AuditEvent { detail, ..AuditEvent::new(kind, at) }
+}
+
 /// The detail that says why a session ended.
 pub(crate) fn reason(reason: EndReason) -> Map<String, Value> {
     Map::from_iter([("reason".to_owned(), Value::from(reason.as_str()))])

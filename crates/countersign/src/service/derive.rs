@@ -7,6 +7,7 @@ use countersign_core::Secret;
 use countersign_core::csrf::CsrfKey;
 
 const CSRF: &[u8] = b"countersign/v1/csrf";
+const ADMIN_CSRF: &[u8] = b"countersign/v1/admin-csrf";
 const SEALING: &[u8] = b"countersign/v1/key-sealing";
 const FINGERPRINT: &[u8] = b"countersign/v1/fingerprint";
 
@@ -14,6 +15,8 @@ const FINGERPRINT: &[u8] = b"countersign/v1/fingerprint";
 pub struct Derived {
     /// Makes CSRF tokens.
     pub csrf: CsrfKey,
+    /// Makes CSRF tokens of the admin site.
+    pub admin_csrf: CsrfKey,
     /// Seals stored keys.
     pub sealing: SealingKey,
 }
@@ -59,6 +62,7 @@ impl Derived {
         let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &sealing)?);
         Ok(Self {
             csrf: CsrfKey::new(&Secret::new(derive::<32>(root, CSRF)?)),
+            admin_csrf: CsrfKey::new(&Secret::new(derive::<32>(root, ADMIN_CSRF)?)),
             sealing: SealingKey { key, fingerprint: derive(root, FINGERPRINT)? },
         })
     }

@@ -58,6 +58,9 @@ pub enum Error {
     /// Fields that won't do; why.
     #[error("some fields won't do")]
     InvalidFields(FieldErrors),
+    /// A link that counts once was used, or its time is over.
+    #[error("this link doesn't count any more: it was used, its time is over, or a newer one was made")]
+    LinkInvalid,
     /// There is no such thing, or it is someone else's.
     #[error("there is no such thing")]
     NotFound,

@@ -7,11 +7,10 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_core::guess::{Ceiling, Limit, Outcome, Standing, Ticket};
-use countersign_core::jwt::AccessClaims;
 use countersign_core::name::NameKey;
 use countersign_core::secret::sha256;
 use countersign_core::session::{Delivery, NewSession, Session};
-use countersign_core::{Client, Network, Seconds, SessionId, Timestamp};
+use countersign_core::{Client, Network, Seconds, SessionId, Timestamp, UserId};
 use countersign_store::{
     AuditEvent, EventKind, Failures, Login, LoginUser, PasswordHash, StartOutcome, UserSelector,
 };
@@ -52,13 +51,7 @@ impl Service {
         client: &Client,
     ) -> Result<SignedIn, Error> {
         let result = self.try_login(&attempt, old, client).await;
-        self.metrics.login(match &result {
-            Ok(_) => LoginResult::Succeeded,
-            Err(Error::InvalidCredentials) => LoginResult::Failed,
-            Err(Error::Throttled(_)) => LoginResult::Throttled,
-            Err(Error::Overloaded) => LoginResult::Overloaded,
-            Err(_) => LoginResult::Error,
-        });
+        self.metrics.login(LoginResult::of(&result));
         result
     }
 
@@ -140,11 +133,11 @@ impl Service {
     /// Checks the password of a signed-in user, who is asked for it again. Counted as any guess is.
     pub(super) async fn check_own_password(
         &self,
-        claims: &AccessClaims,
+        user: UserId,
         password: Password,
         client: &Client,
     ) -> Result<PasswordHash, Error> {
-        let guess = self.guess(UserSelector::Id(claims.user), password, client).await?;
+        let guess = self.guess(UserSelector::Id(user), password, client).await?;
         let hash = guess.found.as_ref().map(|found| found.hash.clone());
         let right = guess.checked.right;
         self.settle(guess, right, client).await;
@@ -152,7 +145,12 @@ impl Service {
     }
 
     /// Checks a password, if one more guess is allowed.
-    async fn guess(&self, who: UserSelector, password: Password, client: &Client) -> Result<Guess, Error> {
+    pub(super) async fn guess(
+        &self,
+        who: UserSelector,
+        password: Password,
+        client: &Client,
+    ) -> Result<Guess, Error> {
         let now = self.now();
         let network = client.network();
         let by_email = self.settings.login_with_email;
@@ -185,7 +183,7 @@ impl Service {
     }
 
     /// Counts how a guess went. A failed one waits for the floor, so that its time tells nothing.
-    async fn settle(&self, guess: Guess, right: bool, client: &Client) {
+    pub(super) async fn settle(&self, guess: Guess, right: bool, client: &Client) {
         let now = self.now();
         guess.ticket.settle(if right { Outcome::Right } else { Outcome::Wrong }, now);
         if right {
@@ -232,11 +230,11 @@ impl Service {
 }
 
 /// A password that was checked.
-struct Guess {
+pub(super) struct Guess {
     name: NameKey,
-    found: Option<LoginUser>,
-    ticket: Ticket,
-    checked: Checked,
+    pub(super) found: Option<LoginUser>,
+    pub(super) ticket: Ticket,
+    pub(super) checked: Checked,
 }
 
 fn standing(found: Option<&LoginUser>) -> Standing {

@@ -13,6 +13,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
+use super::Error;
 use super::password::pool::Gauges;
 
 /// The counts of one running server.
@@ -44,6 +45,19 @@ pub(crate) enum LoginResult {
     Overloaded,
     /// The store was away, or the like.
     Error,
+}
+
+impl LoginResult {
+    /// Of a login as it was answered.
+    pub(super) fn of<T>(result: &Result<T, Error>) -> Self {
+        match result {
+            Ok(_) => Self::Succeeded,
+            Err(Error::InvalidCredentials) => Self::Failed,
+            Err(Error::Throttled(_)) => Self::Throttled,
+            Err(Error::Overloaded) => Self::Overloaded,
+            Err(_) => Self::Error,
+        }
+    }
 }
 
 /// How a use of a refresh token went.

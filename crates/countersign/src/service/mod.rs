@@ -5,6 +5,7 @@
 //! - [`account`]: what a signed-in user does: profile, password, sessions.
 //! - [`users`]: what the one who runs the server does to users.
 //! - [`fields`]: custom fields, over all users.
+//! - [`admin`], [`setup`]: sessions of the admin site, and the first superuser.
 //! - [`tokens`], [`keys`], [`mod@derive`]: how tokens are made, by which keys, from which secrets.
 //! - `liveness`: which sessions live, without a look-up per request; `known_users`: users, likewise.
 //! - [`password`]: how passwords are hashed and chosen.
@@ -13,6 +14,7 @@
 //! - `background`: what runs beside the requests.
 
 pub mod account;
+pub mod admin;
 pub(crate) mod audit;
 pub(crate) mod background;
 pub mod derive;
@@ -26,6 +28,7 @@ pub(crate) mod metrics;
 pub mod open;
 pub mod password;
 pub mod refresh;
+pub mod setup;
 pub mod signing;
 pub mod tokens;
 pub mod users;

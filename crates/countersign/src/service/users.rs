@@ -30,6 +30,15 @@ pub struct UserToCreate {
 impl Service {
     /// Makes a user. All that is wrong is told at once.
     pub async fn create_user(&self, new: UserToCreate) -> Result<User, Error> {
+        let user = self.new_user(new).await?;
+        let event = AuditEvent::new(EventKind::UserCreated, self.now());
+        let user = self.store.create_user(user, event.clone()).await?;
+        audit::log(&AuditEvent { user: Some(user.id), ..event });
+        Ok(user)
+    }
+
+    /// What the store is to make of a user who was typed.
+    pub(super) async fn new_user(&self, new: UserToCreate) -> Result<NewUser, Error> {
         let mut errors = FieldErrors::new();
         let username = Username::parse(&new.username)
             .map_err(|error| errors.insert("username".into(), vec![error.to_string()]))
@@ -47,7 +56,7 @@ impl Service {
             return Err(Error::InvalidFields(errors));
         };
         let password = self.hash_password(Client::default().network(), new.password).await?;
-        let user = NewUser {
+        Ok(NewUser {
             username_key: username.key(),
             username: username.as_str().to_owned(),
             email,
@@ -59,11 +68,7 @@ impl Service {
             is_staff: new.is_superuser,
             is_superuser: new.is_superuser,
             fields,
-        };
-        let event = AuditEvent::new(EventKind::UserCreated, self.now());
-        let user = self.store.create_user(user, event.clone()).await?;
-        audit::log(&AuditEvent { user: Some(user.id), ..event });
-        Ok(user)
+        })
     }
 
     /// A user, by the name that they were given.

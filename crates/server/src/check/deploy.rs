@@ -16,14 +16,14 @@ const DAY: u32 = 86_400;
 
 /// A setting that isn't fit, why, and what to do.
 #[derive(Debug)]
-pub(super) struct Finding {
-    pub(super) setting: &'static str,
-    pub(super) problem: String,
-    pub(super) remedy: String,
+pub(crate) struct Finding {
+    pub(crate) setting: &'static str,
+    pub(crate) problem: String,
+    pub(crate) remedy: String,
 }
 
 /// All that isn't fit.
-pub(super) fn findings(config: &Config) -> Vec<Finding> {
+pub(crate) fn findings(config: &Config) -> Vec<Finding> {
     let mut found = Findings(Vec::new());
     transport(config, &mut found);
     files(config, &mut found);

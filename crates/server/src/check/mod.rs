@@ -1,6 +1,6 @@
 //! `countersign check`: the settings in force, and what is to be said about them.
 
-mod deploy;
+pub(crate) mod deploy;
 mod fields;
 
 use countersign::settings::SameSite;

@@ -20,6 +20,7 @@ use tokio::net::TcpListener;
 use self::folder::ThrowAway;
 use crate::config::{Config, Flags, Missing, Surroundings};
 use crate::outcome::{Failure, say};
+use crate::serve;
 use crate::stop::Stop;
 use crate::telemetry;
 use crate::text::escape;
@@ -53,7 +54,7 @@ pub(crate) async fn run(demo: Demo, random: &dyn SecureRandom) -> Result<(), Fai
     say(&banner(&demo, &urls, &folder, [&user, &admin]));
     let page_router = page::router(urls.api.as_str(), "demo");
     let page = tokio::spawn(http::serve::serve(page, page_router, stop.clone().told()));
-    let router = countersign.whole();
+    let router = serve::whole(&countersign, serve::admin_site(&config));
     countersign.serve(api, router, stop.told()).await?;
     // It was told to stop too; how it ended doesn't matter any more.
     let _ = page.await;

@@ -13,7 +13,28 @@ fn it_says_one_line_where_it_listens_and_answers_there() {
     assert!(server.address.starts_with("127.0.0.1:") && !server.address.ends_with(":0"));
     assert!(server.request("GET /healthz", &[], "").starts_with("HTTP/1.1 200"));
     let answer = server.stop();
-    assert_eq!((answer.code, &*answer.stdout), (0, ""), "{answer:?}");
+    assert_eq!(answer.code, 0, "{answer:?}");
+    assert_eq!(answer.stdout.lines().count(), 2, "what it says of the first superuser: {answer:?}");
+}
+
+// attack 96
+#[test]
+fn a_link_for_the_first_superuser_is_printed_while_there_is_none_and_is_in_no_log() {
+    let scene = Scene::new();
+    let answer = scene.serve(&["serve"]).stop();
+    let link =
+        answer.stdout.split_whitespace().find(|word| word.contains("/admin/set-up/")).unwrap().to_owned();
+    assert!(link.starts_with("http://localhost:"), "{link}");
+    let token = link.rsplit('/').next().unwrap();
+    assert_eq!(token.len(), 43);
+    assert!(!answer.stderr.contains(token));
+
+    let made = scene.run_in(
+        &[("COUNTERSIGN_PASSWORD", "correct horse battery staple")],
+        &["createsuperuser", "--noinput", "--username", "root"],
+    );
+    assert_eq!(made.code, 0, "{made:?}");
+    assert_eq!(scene.serve(&["serve"]).stop().stdout, "");
 }
 
 #[test]

@@ -83,10 +83,7 @@ impl Postgres {
             if let Some(upgraded) = &login.upgraded {
                 users::store_password(&db, user.id, upgraded).await?;
             }
-            let update =
-                "UPDATE users SET failures = 0, last_failure_at = NULL, last_login_at = $1 WHERE id = $2";
-            db.run(update, params![now.millis(), user.id.0]).await?;
-            know_network(&db, user.id, login.network, now).await?;
+            succeeded(&db, user.id, login.network, now).await?;
             sessions::insert(&db, session).await?;
             audit::append(&db, event).await?;
             let ended = ended.into_iter().map(|(session, _)| session).collect();
@@ -140,9 +137,16 @@ impl Postgres {
     }
 }
 
+/// What a right password does whatever it opens: failed guesses are forgotten, and the network is known.
+pub(super) async fn succeeded(db: &Db, user: UserId, network: Network, now: Timestamp) -> Result<()> {
+    let update = "UPDATE users SET failures = 0, last_failure_at = NULL, last_login_at = $1 WHERE id = $2";
+    db.run(update, params![now.millis(), user.0]).await?;
+    know_network(db, user, network, now).await
+}
+
 /// The user, if they are still active and their hash is still the one that was checked. Until the transaction ends
 /// nobody changes that.
-async fn still(db: &Db, id: UserId, checked: &PasswordHash) -> Result<Option<User>> {
+pub(super) async fn still(db: &Db, id: UserId, checked: &PasswordHash) -> Result<Option<User>> {
     let query = concat!(
         "SELECT ",
         user_columns!(),

@@ -11,8 +11,11 @@ use crate::StoreError;
 use crate::row::{Columns, known};
 
 /// All migrations, oldest first. The database's version is how many of them it has.
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001_first.sql"), include_str!("migrations/0003_fields.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_first.sql"),
+    include_str!("migrations/0003_fields.sql"),
+    include_str!("migrations/0004_admin.sql"),
+];
 
 /// The locks that we take, of those that a database has for its applications: "CSig", and a number.
 const LOCK_SPACE: i64 = 0x4353_6967 << 32;

@@ -5,13 +5,14 @@
 //! - `work`: carries a use case to a connection, in a transaction where it needs one; tries again where that is safe.
 //! - `sql`: statements, rows, errors.
 //! - `foreign`: another program's database, that an import reads.
-//! - `users`, `fields`, `login`, `sessions`, `rotation`, `news`, `keys`, `audit`, `cleanup`: the use cases.
+//! - `users`, `fields`, `login`, `sessions`, `rotation`, `news`, `keys`, `audit`, `admin`, `cleanup`: the use cases.
 //!
 //! Two use cases that race for one user or session meet at that row's lock: each begins by taking it, in the order
 //! user, then session, so that they wait for each other and never in a circle. Transactions are READ COMMITTED: what a
 //! statement sees is from after the lock was had. Nothing is left on a connection between transactions (no prepared
 //! statement, no setting), so a pooler in transaction mode may stand between.
 
+mod admin;
 mod audit;
 mod cleanup;
 mod config;

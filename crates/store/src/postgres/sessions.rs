@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::Postgres;
 use super::sql::{self, Db, Result, params};
-use super::{audit, news, users};
+use super::{admin, audit, news, users};
 use crate::row::{self, Columns, SESSION_WIDTH, session_columns, user_columns};
 use crate::{AuditEvent, EndOutcome, StoreError, User};
 
@@ -168,7 +168,7 @@ pub(super) struct JustEnded {
     was_live: bool,
 }
 
-/// Ends all sessions of a user but one. The user is locked, or gone.
+/// Ends all sessions of a user but one, and those of the admin site with them. The user is locked, or gone.
 pub(super) async fn end_all(
     db: &Db,
     user: UserId,
@@ -183,6 +183,7 @@ pub(super) async fn end_all(
     let just_ended =
         |row: &_| Ok(JustEnded { session: Columns::session_id(row, 0)?, was_live: Columns::flag(row, 1)? });
     let ended = db.all(update, params, just_ended).await?;
+    admin::end_all(db, user).await?;
     tell(db, ended.iter().map(|end| end.session), reason, now).await?;
     Ok(ended)
 }

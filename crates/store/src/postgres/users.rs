@@ -1,5 +1,6 @@
 //! Users, and what changes them. Checking passwords and starting sessions is in `login`.
 
+use countersign_core::fields::UserFields;
 use countersign_core::session::EndReason;
 use countersign_core::{Timestamp, UserId};
 
@@ -37,16 +38,7 @@ impl Postgres {
     ) -> std::result::Result<User, CreateUserError> {
         self.write((self.declared(), new, event), |db, args| async move {
             let (declared, new, event) = &*args;
-            if let Some(field) = fields::taken(&db, declared, None, &new.fields).await? {
-                return Ok(Err(CreateUserError::FieldTaken(field)));
-            }
-            let Some(user) = insert(&db, new, event.at).await? else {
-                return Ok(Err(CreateUserError::UsernameTaken));
-            };
-            fields::keep(&db, declared, user.id, &new.fields).await?;
-            let event = AuditEvent { user: event.user.or(Some(user.id)), ..event.clone() };
-            audit::append(&db, &event).await?;
-            Ok(Ok(user))
+            create(&db, declared, new, event).await
         })
         .await?
     }
@@ -157,6 +149,25 @@ impl Postgres {
         })
         .await
     }
+}
+
+/// Makes a user, in the transaction of whatever asks for it. A refusal changes nothing.
+pub(super) async fn create(
+    db: &Db,
+    declared: &UserFields,
+    new: &NewUser,
+    event: &AuditEvent,
+) -> Result<std::result::Result<User, CreateUserError>> {
+    if let Some(field) = fields::taken(db, declared, None, &new.fields).await? {
+        return Ok(Err(CreateUserError::FieldTaken(field)));
+    }
+    let Some(user) = insert(db, new, event.at).await? else {
+        return Ok(Err(CreateUserError::UsernameTaken));
+    };
+    fields::keep(db, declared, user.id, &new.fields).await?;
+    let event = AuditEvent { user: event.user.or(Some(user.id)), ..event.clone() };
+    audit::append(db, &event).await?;
+    Ok(Ok(user))
 }
 
 pub(super) async fn by_id(db: &Db, id: UserId) -> Result<Option<User>> {

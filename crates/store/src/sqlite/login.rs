@@ -74,10 +74,7 @@ impl Sqlite {
             if let Some(upgraded) = &login.upgraded {
                 users::store_password(db, user.id, upgraded)?;
             }
-            users::forget_failures(db, user.id)?;
-            let update = "UPDATE users SET last_login_at = $1 WHERE id = $2";
-            sql::run(db, update, (now.millis(), user.id.0))?;
-            know_network(db, user.id, login.network, now)?;
+            succeeded(db, user.id, login.network, now)?;
             sessions::insert(db, &session)?;
             audit::append(db, &event)?;
             Ok(StartOutcome::Started { user: User { last_login_at: Some(now), ..user }, ended })
@@ -127,8 +124,16 @@ fn login_user(db: &Connection, query: &str, params: impl Params) -> Result<Optio
     sql::first(db, query, params, |row| row::login_user(row))
 }
 
+/// What a right password does whatever it opens: failed guesses are forgotten, and the network is known.
+pub(super) fn succeeded(db: &Connection, user: UserId, network: Network, now: Timestamp) -> Result<()> {
+    users::forget_failures(db, user)?;
+    let update = "UPDATE users SET last_login_at = $1 WHERE id = $2";
+    sql::run(db, update, (now.millis(), user.0))?;
+    know_network(db, user, network, now)
+}
+
 /// The user, if they are still active and their hash is still the one that was checked.
-fn still(db: &Connection, id: UserId, checked: &PasswordHash) -> Result<Option<User>> {
+pub(super) fn still(db: &Connection, id: UserId, checked: &PasswordHash) -> Result<Option<User>> {
     let query =
         concat!("SELECT ", user_columns!(), " FROM users WHERE id = $1 AND is_active AND password = $2");
     sql::first(db, query, (id.0, checked.expose()), |row| row::user(row, 0))

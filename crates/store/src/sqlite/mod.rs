@@ -2,12 +2,13 @@
 //!
 //! - `open`: files, lock, pragmas, migrations.
 //! - `writer`: commits in groups; `job` and `queue` carry use cases to it and answers back.
-//! - `users`, `fields`, `login`, `sessions`, `rotation`, `news`, `keys`, `audit`, `cleanup`: the use cases, each one function
-//!   that gets a connection inside a transaction.
+//! - `users`, `fields`, `login`, `sessions`, `rotation`, `news`, `keys`, `audit`, `admin`, `cleanup`: the use cases, each
+//!   one function that gets a connection inside a transaction.
 //!
 //! Several processes may use one file (the command line beside a server): SQLite's locks keep them apart, and each
 //! waits for the other. Only one may serve from it.
 
+mod admin;
 mod audit;
 mod cleanup;
 mod fields;

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use super::Sqlite;
 use super::sql::{self, Result};
-use super::{audit, news};
+use super::{admin, audit, news};
 use crate::row::{self, Columns, SESSION_WIDTH, session_columns, user_columns};
 use crate::{AuditEvent, EndOutcome, User};
 
@@ -144,7 +144,7 @@ pub(super) struct JustEnded {
     was_live: bool,
 }
 
-/// Ends all sessions of a user but one.
+/// Ends all sessions of a user but one, and those of the admin site with them.
 pub(super) fn end_all(
     db: &Connection,
     user: UserId,
@@ -160,5 +160,6 @@ pub(super) fn end_all(
         Ok(JustEnded { session: row.session_id(0)?, was_live: row.get(1)? })
     })?;
     ended.iter().try_for_each(|end| news::add_end(db, now, end.session, reason))?;
+    admin::end_all(db, user)?;
     Ok(ended)
 }

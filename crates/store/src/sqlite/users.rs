@@ -1,5 +1,6 @@
 //! Users, and what changes them. Checking passwords and starting sessions is in `login`.
 
+use countersign_core::fields::UserFields;
 use countersign_core::session::EndReason;
 use countersign_core::{Timestamp, UserId};
 use rusqlite::Connection;
@@ -32,19 +33,7 @@ impl Sqlite {
         event: AuditEvent,
     ) -> std::result::Result<User, CreateUserError> {
         let declared = self.declared();
-        self.write(move |db| {
-            if let Some(field) = fields::taken(db, &declared, None, &new.fields)? {
-                return Ok(Err(CreateUserError::FieldTaken(field)));
-            }
-            let Some(id) = insert(db, &new, event.at)? else {
-                return Ok(Err(CreateUserError::UsernameTaken));
-            };
-            fields::keep(db, &declared, id, &new.fields)?;
-            let event = AuditEvent { user: event.user.or(Some(id)), ..event };
-            audit::append(db, &event)?;
-            row::known(by_id(db, id)?, "the new user").map(Ok)
-        })
-        .await?
+        self.write(move |db| create(db, &declared, &new, event)).await?
     }
 
     pub(crate) async fn update_profile(
@@ -146,6 +135,25 @@ impl Sqlite {
         })
         .await
     }
+}
+
+/// Makes a user, in the transaction of whatever asks for it. A refusal changes nothing.
+pub(super) fn create(
+    db: &Connection,
+    declared: &UserFields,
+    new: &NewUser,
+    event: AuditEvent,
+) -> Result<std::result::Result<User, CreateUserError>> {
+    if let Some(field) = fields::taken(db, declared, None, &new.fields)? {
+        return Ok(Err(CreateUserError::FieldTaken(field)));
+    }
+    let Some(id) = insert(db, new, event.at)? else {
+        return Ok(Err(CreateUserError::UsernameTaken));
+    };
+    fields::keep(db, declared, id, &new.fields)?;
+    let event = AuditEvent { user: event.user.or(Some(id)), ..event };
+    audit::append(db, &event)?;
+    row::known(by_id(db, id)?, "the new user").map(Ok)
 }
 
 pub(super) fn by_id(db: &Connection, id: UserId) -> Result<Option<User>> {

@@ -11,6 +11,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod admin;
 mod audit;
 mod cleanup;
 mod fields;

@@ -1,0 +1,81 @@
+//! What a form sends: the fields of a post, or the query of a link.
+//!
+//! Text is taken as UTF-8, and a field that a form has only once counts only once: a second value is ignored.
+
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+use http::{HeaderMap, header};
+use url::form_urlencoded;
+
+use crate::answer::Refused;
+
+/// The most fields that are read.
+const FIELDS_MAX: usize = 1000;
+
+/// The fields of a request, as an extractor: of the body where it changes something, else of the query.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Fields(Vec<(String, String)>);
+
+impl Fields {
+    pub(crate) fn parse(text: &[u8]) -> Self {
+        Self(
+            form_urlencoded::parse(text)
+                .take(FIELDS_MAX)
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
+        )
+    }
+
+    /// Whether a request says that its body is a form.
+    pub(crate) fn is_form(headers: &HeaderMap) -> bool {
+        let kind =
+            headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default();
+        kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    }
+
+    /// A field's text; empty where it wasn't sent.
+    pub(crate) fn text(&self, name: &str) -> &str {
+        self.0.iter().find(|(field, _)| field == name).map_or("", |(_, value)| value)
+    }
+
+    /// Takes a field out, for what isn't to be kept beside the others.
+    pub(crate) fn take(&mut self, name: &str) -> Option<String> {
+        let at = self.0.iter().position(|(field, _)| field == name)?;
+        Some(self.0.remove(at).1)
+    }
+
+    /// All fields, in their order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Fields {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
+        parts.extensions.get::<Self>().cloned().ok_or(Refused::UnguardedRoute)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_value_of_a_field_counts() {
+        let fields = Fields::parse(b"a=1&a=2&b=%20x+y&c");
+        assert_eq!(fields.text("a"), "1");
+        assert_eq!(fields.text("b"), " x y");
+        assert_eq!(fields.text("d"), "");
+    }
+
+    // attack 99
+    #[test]
+    fn no_bytes_upset_it() {
+        for bytes in [&b"%"[..], b"%zz=%", b"\xff\xfe=\x00", b"&&&===", &[b'&'; 10_000]] {
+            let _ = Fields::parse(bytes);
+        }
+    }
+}

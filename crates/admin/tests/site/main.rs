@@ -1,0 +1,14 @@
+//! The admin site as a browser meets it, but without the browser.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "in a test they are assertions; clippy.toml's exemption doesn't reach an integration test's helpers"
+)]
+
+mod forged;
+mod session;
+mod set_up;
+mod support;

@@ -1,0 +1,282 @@
+//! A whole Countersign with its admin site, on a real SQLite file with a clock that we turn, and people with browsers.
+
+#![allow(dead_code, reason = "each test uses a part of it")]
+
+use std::collections::BTreeMap;
+use std::fs::DirBuilder;
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::task::Poll;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::ConnectInfo;
+use countersign::Countersign;
+use countersign::builder::DATABASE_FILE;
+use countersign::core::{Clock, Timestamp};
+use countersign::service::User;
+use countersign::service::password::Password;
+use countersign::service::users::UserToCreate;
+use countersign_admin::AdminSite;
+use http::{HeaderMap, Method, Request, StatusCode, header};
+use rusqlite::Connection;
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+/// Where the site is.
+pub(crate) const OWN: &str = "http://localhost:8000";
+/// A browser app that may call the API, and nothing here.
+pub(crate) const APP: &str = "https://app.example.com";
+/// Everybody's password.
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
+
+/// A clock that tests turn.
+pub(crate) struct HandClock(AtomicI64);
+
+impl Clock for HandClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// A server.
+pub(crate) struct Site {
+    pub(crate) clock: Arc<HandClock>,
+    pub(crate) countersign: Countersign,
+    pub(crate) router: Router,
+    directory: TempDir,
+}
+
+/// What every site starts from: made once, since passwords take long to hash.
+static TEMPLATE: LazyLock<TempDir> = LazyLock::new(|| {
+    let make = async {
+        let directory = tempfile::tempdir().unwrap();
+        let builder = Countersign::builder().data_dir(directory.path().join("data")).beside_a_server();
+        let countersign = builder.clock(clock()).build().await.unwrap();
+        for (name, is_superuser) in [("root", true), ("helper", false), ("ana", false)] {
+            let new = UserToCreate {
+                username: name.to_owned(),
+                email: format!("{name}@example.com"),
+                password: Password::new(PASSWORD).unwrap(),
+                is_superuser,
+                fields: serde_json::Map::new(),
+            };
+            countersign.service().create_user(new).await.unwrap();
+        }
+        countersign.shutdown().await;
+        let database = Connection::open(directory.path().join("data").join(DATABASE_FILE)).unwrap();
+        database.execute("UPDATE users SET is_staff = 1 WHERE username = 'helper'", []).unwrap();
+        database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        directory
+    };
+    std::thread::spawn(|| tokio::runtime::Runtime::new().unwrap().block_on(make)).join().unwrap()
+});
+
+fn clock() -> Arc<HandClock> {
+    Arc::new(HandClock(AtomicI64::new(1_795_000_000_000)))
+}
+
+impl Site {
+    /// With `root`, a superuser, `helper`, who is staff without rights, and `ana`, a user like others.
+    pub(crate) async fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let data = directory.path().join("data");
+        DirBuilder::new().mode(0o700).create(&data).unwrap();
+        for file in std::fs::read_dir(TEMPLATE.path().join("data")).unwrap() {
+            let file = file.unwrap();
+            std::fs::copy(file.path(), data.join(file.file_name())).unwrap();
+        }
+        Self::open(directory).await
+    }
+
+    /// With nobody.
+    pub(crate) async fn empty() -> Self {
+        Self::open(tempfile::tempdir().unwrap()).await
+    }
+
+    async fn open(directory: TempDir) -> Self {
+        let clock = clock();
+        let countersign = Countersign::builder()
+            .data_dir(directory.path().join("data"))
+            .allowed_origin(APP)
+            .unwrap()
+            .configure(|settings| settings.hashing_threads = 2)
+            .clock(clock.clone())
+            .build()
+            .await
+            .unwrap();
+        let router = countersign.whole().merge(AdminSite::new().router(&countersign));
+        Self { clock, countersign, router, directory }
+    }
+
+    pub(crate) fn turn(&self, seconds: i64) {
+        self.clock.0.fetch_add(seconds * 1000, Ordering::SeqCst);
+    }
+
+    /// The database itself, for what no page can do or show.
+    pub(crate) fn database(&self) -> Connection {
+        Connection::open(self.data().join(DATABASE_FILE)).unwrap()
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    pub(crate) async fn user(&self, name: &str) -> User {
+        self.countersign.service().find_user(name).await.unwrap()
+    }
+
+    /// Somebody with a browser.
+    pub(crate) fn browser(&self) -> Browser<'_> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ORIGIN, OWN.parse().unwrap());
+        headers.insert("sec-fetch-site", "same-origin".parse().unwrap());
+        let address = "192.0.2.1:40000".parse().unwrap();
+        Browser { site: self, headers, jar: BTreeMap::new(), csrf: String::new(), address }
+    }
+
+    /// Somebody who is signed in here.
+    pub(crate) async fn signed_in(&self, name: &str) -> Browser<'_> {
+        let mut browser = self.browser();
+        browser.sign_in(name, PASSWORD).await.leads_to("/admin/");
+        browser.get("/admin/").await.expect(StatusCode::OK);
+        browser
+    }
+}
+
+/// A browser: it keeps cookies, and the CSRF token of the last page that had one.
+#[derive(Clone)]
+pub(crate) struct Browser<'s> {
+    pub(crate) site: &'s Site,
+    pub(crate) headers: HeaderMap,
+    pub(crate) jar: BTreeMap<String, String>,
+    pub(crate) csrf: String,
+    pub(crate) address: SocketAddr,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Browser<'_> {
+    /// The same one, elsewhere.
+    pub(crate) fn at(mut self, ip: &str) -> Self {
+        self.address = SocketAddr::new(ip.parse().unwrap(), 40000);
+        self
+    }
+
+    /// The same one, on a page of another origin, or of none.
+    pub(crate) fn from(mut self, origin: Option<&str>, fetch_site: Option<&str>) -> Self {
+        self.headers.clear();
+        if let Some(origin) = origin {
+            self.headers.insert(header::ORIGIN, origin.parse().unwrap());
+        }
+        if let Some(site) = fetch_site {
+            self.headers.insert("sec-fetch-site", site.parse().unwrap());
+        }
+        self
+    }
+
+    pub(crate) async fn sign_in(&mut self, username: &str, password: &str) -> Page {
+        self.send_form("/admin/sign-in", &[("username", username), ("password", password)]).await
+    }
+
+    pub(crate) async fn get(&mut self, path: &str) -> Page {
+        self.request(Method::GET, path, Body::empty()).await
+    }
+
+    /// Sends a form of a page, with its CSRF token.
+    pub(crate) async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Page {
+        let csrf = self.csrf.clone();
+        self.send_form(path, &[&[("csrf", &*csrf)], fields].concat()).await
+    }
+
+    /// Sends these fields and no others.
+    pub(crate) async fn send_form(&mut self, path: &str, fields: &[(&str, &str)]) -> Page {
+        let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        self.request(Method::POST, path, Body::from(form)).await
+    }
+
+    pub(crate) async fn request(&mut self, method: Method, path: &str, body: Body) -> Page {
+        let mut request = Request::builder().method(method.clone()).uri(path);
+        if method == Method::POST {
+            request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        }
+        let cookies: Vec<_> = self.jar.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        if !cookies.is_empty() {
+            request = request.header(header::COOKIE, cookies.join("; "));
+        }
+        let mut request = request.extension(ConnectInfo(self.address)).body(body).unwrap();
+        request.headers_mut().extend(self.headers.clone());
+        let answer = self.site.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = answer.into_parts();
+        for set in parts.headers.get_all(header::SET_COOKIE) {
+            let set = set.to_str().unwrap();
+            let (name, value) = set.split(';').next().unwrap().split_once('=').unwrap();
+            if set.contains("Max-Age=0") {
+                self.jar.remove(name);
+            } else {
+                self.jar.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        let text = String::from_utf8(to_bytes(body, 1 << 24).await.unwrap().to_vec()).unwrap();
+        if let Some(csrf) = text.split("name=\"csrf\" value=\"").nth(1) {
+            self.csrf = csrf.chars().take_while(|char| *char != '"').collect();
+        }
+        Page { status: parts.status, headers: parts.headers, text }
+    }
+}
+
+impl Page {
+    #[track_caller]
+    pub(crate) fn expect(self, status: StatusCode) -> Self {
+        assert_eq!(self.status, status, "{}", self.text);
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn leads_to(self, path: &str) -> Self {
+        assert_eq!((self.status, self.header("location")), (StatusCode::SEE_OTHER, path), "{}", self.text);
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn says(self, text: &str) -> Self {
+        assert!(self.text.contains(text), "no {text} in {}", self.text);
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn says_nothing_of(self, text: &str) -> Self {
+        assert!(!self.text.contains(text), "{text} in {}", self.text);
+        self
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+/// Carries out all of this at the same time.
+pub(crate) async fn together<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    let mut open: Vec<_> = futures.into_iter().map(Box::pin).map(Some).collect();
+    let mut done: Vec<Option<F::Output>> = open.iter().map(|_| None).collect();
+    std::future::poll_fn(|context| {
+        for (future, done) in open.iter_mut().zip(&mut done) {
+            if let Some(Poll::Ready(output)) = future.as_mut().map(|future| future.as_mut().poll(context)) {
+                *done = Some(output);
+                *future = None;
+            }
+        }
+        if open.iter().all(Option::is_none) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    done.into_iter().map(Option::unwrap).collect()
+}
