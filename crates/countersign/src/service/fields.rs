@@ -34,6 +34,12 @@ impl Service {
         &self.settings.user_fields
     }
 
+    /// Goes through all users, and enters their values as the fields are declared here. A server does it at its start when
+    /// the declarations have changed; it mends what was written meanwhile by one with others.
+    pub async fn enter_fields(&self) -> Result<(), Error> {
+        Ok(enter_all(&self.store, self.user_fields()).await?)
+    }
+
     /// Goes through all users and tells of those whose values don't fit the declared fields: they were written before
     /// a field was declared as it is now. Nothing is changed.
     pub async fn misfits(&self, mut tell: impl FnMut(Misfit)) -> Result<(), Error> {
@@ -67,11 +73,14 @@ impl Service {
 
 /// Enters all users' values, if they were entered by other declarations than these.
 pub(super) async fn enter(store: &Store, declared: &UserFields) -> Result<(), StoreError> {
-    let by = what_is_entered(declared);
-    if store.meta(ENTERED).await?.unwrap_or_default() == by {
+    if store.meta(ENTERED).await?.unwrap_or_default() == what_is_entered(declared) {
         return Ok(());
     }
     tracing::info!("the custom user fields are declared anew; the values of all users are entered");
+    enter_all(store, declared).await
+}
+
+async fn enter_all(store: &Store, declared: &UserFields) -> Result<(), StoreError> {
     let (mut after, mut shared) = (Some(UserId(0)), 0);
     while let Some(place) = after {
         let page = store.enter_fields(place, PAGE).await?;
@@ -84,7 +93,7 @@ pub(super) async fn enter(store: &Store, declared: &UserFields) -> Result<(), St
             "values that are to be unique are had by several users; `countersign check` lists them"
         );
     }
-    store.set_meta(ENTERED, by).await
+    store.set_meta(ENTERED, what_is_entered(declared)).await
 }
 
 /// All of the declarations that says what is entered, and how.

@@ -6,6 +6,7 @@ use countersign::service::password::Password;
 use countersign::service::users::UserToCreate;
 use countersign::service::{Error, User};
 use countersign::settings::Settings;
+use countersign::store::{AuditEvent, EventKind, ProfileChange};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -105,7 +106,7 @@ async fn users_change_the_fields_that_are_theirs() {
     let cleared = patch(&mut browser, json!({"phone": null, "theme": null})).await;
     assert_eq!((&cleared["phone"], &cleared["theme"]), (&json!(null), &json!("light")));
 
-    let changes = world.audited(countersign::store::EventKind::ProfileChanged).await;
+    let changes = world.audited(EventKind::ProfileChanged).await;
     let told: Vec<_> = changes.iter().rev().map(|row| row.event.detail["fields"].clone()).collect();
     assert_eq!(told, [json!(["first_name", "phone"]), json!(["theme"]), json!(["phone", "theme"])]);
 }
@@ -311,6 +312,19 @@ async fn a_field_that_becomes_unique_loses_nothing_and_nobody_else_gets_its_valu
         assert_eq!(login.body["user"]["handle"], "neo");
         assert_eq!(refused(&mut browser, json!({"handle": "trin"})).await, ["handle"]);
     }
+    let mut browser = bob(&world).await;
+    assert_eq!(refused(&mut browser, json!({"handle": "neo"})).await, ["handle"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_server_with_other_declarations_wrote_is_mended_by_entering_it_again() {
+    let world = World::with(handles).await;
+    // A tool that knows nothing of the field writes it beside the server, as an old node would.
+    let fields = json!({"handle": "neo"}).as_object().unwrap().clone();
+    let change = ProfileChange { fields, ..ProfileChange::default() };
+    let event = AuditEvent::new(EventKind::ProfileChanged, world.now());
+    world.store().update_profile(world.alice.id, change, event).await.unwrap();
+    world.countersign.service().enter_fields().await.unwrap();
     let mut browser = bob(&world).await;
     assert_eq!(refused(&mut browser, json!({"handle": "neo"})).await, ["handle"]);
 }

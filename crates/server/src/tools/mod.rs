@@ -24,8 +24,9 @@ pub(crate) async fn with_service<T>(
     done
 }
 
-/// `countersign migrate`: opening the database has brought it up to date.
-pub(crate) async fn migrated(_: &Service) -> Result<(), Failure> {
+/// `countersign migrate`: opening the database has brought it up to date, but for what the settings ask of it.
+pub(crate) async fn migrated(service: &Service) -> Result<(), Failure> {
+    service.enter_fields().await?;
     say("The database is up to date.");
     Ok(())
 }
