@@ -21,7 +21,7 @@ const USERNAME_MAX: usize = 150;
 /// is Hangul taken apart, with nine bytes each.
 const RAW_MAX: usize = 2048;
 /// The longest e-mail address and its longest local part, in bytes (RFC 5321, section 4.5.3.1).
-const EMAIL_MAX: usize = 254;
+pub(crate) const EMAIL_MAX: usize = 254;
 const LOCAL_MAX: usize = 64;
 /// The longest label of a domain.
 const LABEL_MAX: usize = 63;

@@ -16,6 +16,9 @@ const HELP_MAX: usize = 500;
 const TEXT_LENGTH: usize = 255;
 const URL_LENGTH: usize = 2048;
 
+/// The most bytes that all fields together may take in a token, which travels with every request.
+const CLAIMS_MAX: usize = 2048;
+
 /// What a user has already, here or in requests about them, and what the admin site and Django call it.
 pub(super) const USER_MEMBERS: &[&str] = &[
     "id",
@@ -154,14 +157,22 @@ pub(super) fn all(
 ) -> Result<Vec<FieldSpec>, DeclarationError> {
     let mut specs: Vec<FieldSpec> = Vec::new();
     for (name, declaration) in declarations {
-        let refuse = |problem| DeclarationError { field: name.clone(), problem };
+        let refuse = |problem: String| DeclarationError { field: name.clone(), problem };
         if specs.iter().any(|spec| spec.name == name) {
             return Err(refuse("is declared twice; take one out".to_owned()));
         }
         if specs.len() == FIELDS_MAX {
             return Err(refuse(format!("is one too many: there may be {FIELDS_MAX} fields")));
         }
-        specs.push(spec(&name, declaration).map_err(refuse)?);
+        let spec = spec(&name, declaration).map_err(&refuse)?;
+        let claims = spec.claim_max() + specs.iter().map(FieldSpec::claim_max).sum::<usize>();
+        if claims > CLAIMS_MAX {
+            return Err(refuse(format!(
+                "may make tokens too long: the fields in tokens can take {claims} bytes, and may take {CLAIMS_MAX}; \
+                 write a smaller max_length, or take in_token out"
+            )));
+        }
+        specs.push(spec);
     }
     Ok(specs)
 }

@@ -210,6 +210,12 @@ impl UserFields {
         claims.collect()
     }
 
+    /// The most bytes that [`UserFields::claims`] take in a token. However users fill them in, there is room for them: a
+    /// declaration that would take too much is refused.
+    pub fn claims_max(&self) -> usize {
+        self.iter().map(FieldSpec::claim_max).sum()
+    }
+
     /// Which of a user's fields don't fit their declarations, and why. Fields that aren't declared are none.
     pub fn misfits(&self, stored: &Map<String, Value>) -> FieldErrors {
         let misfit = |spec: &FieldSpec| match stored.get(&spec.name).unwrap_or(&Value::Null) {
@@ -259,6 +265,11 @@ impl FieldSpec {
     /// it is, whether it fits or not; `None` where it is of another type.
     pub fn key(&self, value: &Value) -> Option<String> {
         self.kind.key(value)
+    }
+
+    /// The most bytes that it takes in a token: `"name":value,`.
+    fn claim_max(&self) -> usize {
+        if self.in_token { self.name.len() + "\"\":,".len() + self.kind.json_max() } else { 0 }
     }
 
     /// Whether this editor may write it.

@@ -132,6 +132,37 @@ mod declaring {
     }
 
     #[test]
+    fn the_fields_in_tokens_have_room_there_however_they_are_filled_in() {
+        let wide = |max_length| json!({"type": "string", "in_token": true, "max_length": max_length});
+        let error = declared(json!({"a": wide(255), "b": wide(255)})).unwrap_err();
+        assert!(error.starts_with("b may make tokens too long") && error.contains("max_length"), "{error}");
+        assert!(declared(json!({"a": {"type": "url", "in_token": true}})).is_err());
+        let fields = fields(json!({
+            "text": wide(20),
+            "mail": {"type": "email", "in_token": true, "max_length": 19},
+            "url": {"type": "url", "in_token": true, "max_length": 30},
+            "enum": {"type": "enum", "in_token": true, "choices": ["a\"\u{1f409}\\"]},
+            "int": {"type": "integer", "in_token": true},
+            "bool": {"type": "boolean", "in_token": true},
+            "date": {"type": "date", "in_token": true},
+            "other": {"type": "string"},
+        }));
+        let stored = json!({
+            "text": "\u{1f409}".repeat(20), "mail": format!("{}@a.example", "\u{20000}".repeat(9)),
+            "url": format!("https://a.example/{}", "x".repeat(12)), "enum": "a\"\u{1f409}\\",
+            "int": -9_007_199_254_740_991_i64, "bool": false, "date": "2020-01-31", "other": "x".repeat(200),
+        });
+        let claims = fields.claims(&object(stored));
+        assert_eq!(claims.len(), 7);
+        let taken = serde_json::to_string(&claims).unwrap().len() - "{}".len() + ",".len();
+        assert!(
+            taken <= fields.claims_max() && fields.claims_max() < taken + 60,
+            "{taken} {}",
+            fields.claims_max()
+        );
+    }
+
+    #[test]
     fn a_default_is_kept_in_its_canonical_form() {
         let spec = field(&json!({"type": "url", "default": "HTTPS://Example.com:443"}));
         assert_eq!(spec.default, Some(json!("https://example.com/")));

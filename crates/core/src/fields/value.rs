@@ -20,7 +20,7 @@ use serde_json::Value;
 use time::{Date, Month};
 use unicode_normalization::UnicodeNormalization;
 
-use crate::name::{Email, NameKey};
+use crate::name::{EMAIL_MAX, Email, NameKey};
 use crate::origin::Origin;
 use crate::secret::sha256;
 
@@ -99,6 +99,21 @@ impl FieldKind {
         match self {
             Self::String(rule) | Self::Email(rule) | Self::Url(rule) => Some(rule),
             Self::Integer | Self::Boolean | Self::Date | Self::Enum { .. } => None,
+        }
+    }
+
+    /// The most bytes that a value takes in JSON.
+    pub(super) fn json_max(&self) -> usize {
+        // Of a character in JSON there are four bytes at most: no value has a control character.
+        let quoted = |bytes: usize| "\"\"".len() + bytes;
+        match self {
+            Self::String(rule) => quoted(4 * rule.max_length),
+            Self::Email(rule) => quoted((4 * rule.max_length).min(EMAIL_MAX)),
+            Self::Url(rule) => quoted(rule.max_length),
+            Self::Integer => INTEGER_MAX.to_string().len() + "-".len(),
+            Self::Boolean => "false".len(),
+            Self::Date => "\"2020-01-31\"".len(),
+            Self::Enum { choices } => quoted(2 * choices.iter().map(String::len).max().unwrap_or_default()),
         }
     }
 
