@@ -27,22 +27,29 @@ pub(crate) struct FieldInput {
 impl FieldInput {
     /// For a field with this text in it.
     pub(crate) fn new(spec: &FieldSpec, value: String, errors: &FieldErrors) -> Self {
+        // What was written before the field was declared as it is may not fit. A browser empties an input of a type that
+        // its value doesn't fit, and picks another choice, and so the form would change what nobody meant to.
+        let fits = spec.read_text(&value).is_ok();
         let input_type = match spec.kind {
+            FieldKind::Boolean | FieldKind::Enum { .. } => "",
+            _ if !fits => "text",
             FieldKind::String(_) => "text",
             FieldKind::Integer => "number",
             FieldKind::Date => "date",
             FieldKind::Email(_) => "email",
             FieldKind::Url(_) => "url",
-            FieldKind::Boolean | FieldKind::Enum { .. } => "",
         };
         let same = |text: &String| (text.clone(), text.clone());
-        let choices = match &spec.kind {
+        let mut choices: Vec<(String, String)> = match &spec.kind {
             FieldKind::Boolean => {
                 [("true", "Yes"), ("false", "No")].map(|(value, text)| (value.into(), text.into())).into()
             }
             FieldKind::Enum { choices } => choices.iter().map(same).collect(),
             _ => Vec::new(),
         };
+        if !fits && !choices.is_empty() {
+            choices.push(same(&value));
+        }
         Self {
             id: format!("{PREFIX}{}", spec.name),
             label: spec.label.clone(),
@@ -65,4 +72,33 @@ pub(crate) fn texts(fields: &Fields) -> impl Iterator<Item = (&str, &str)> {
 /// What a form says of one custom field.
 pub(crate) fn text<'a>(fields: &'a Fields, spec: &FieldSpec) -> &'a str {
     texts(fields).find(|(name, _)| *name == spec.name).map_or("", |(_, text)| text)
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign::core::fields::{Declaration, FieldType, UserFields};
+
+    use super::*;
+
+    fn input(declaration: Declaration, value: &str) -> FieldInput {
+        let fields = UserFields::declare([("it".to_owned(), declaration)]).unwrap();
+        FieldInput::new(fields.get("it").unwrap(), value.to_owned(), &FieldErrors::new())
+    }
+
+    #[test]
+    fn what_no_longer_fits_its_field_is_kept_by_the_form() {
+        for (field_type, fits, misfit) in
+            [(FieldType::Integer, "3", "three"), (FieldType::Date, "2020-01-31", "31.1.2020")]
+        {
+            assert_ne!(input(Declaration::new(field_type), fits).input_type, "text");
+            let kept = input(Declaration::new(field_type), misfit);
+            assert_eq!((kept.input_type, &*kept.value), ("text", misfit));
+        }
+        let choices = Some(vec!["sales".to_owned()]);
+        let sold = Declaration { choices, ..Declaration::new(FieldType::Enum) };
+        let texts = |input: FieldInput| input.choices.into_iter().map(|(text, _)| text).collect::<Vec<_>>();
+        assert_eq!(texts(input(sold.clone(), "sales")), ["sales"]);
+        assert_eq!(texts(input(sold.clone(), "")), ["sales"]);
+        assert_eq!(texts(input(sold, "art")), ["sales", "art"]);
+    }
 }
