@@ -5,10 +5,14 @@ use std::sync::Arc;
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use countersign_core::Clock;
+use countersign_core::fields::UserFields;
 use countersign_core::jwt::Algorithm;
 use countersign_core::origin::{Origin, OriginError, PublicUrl};
 use countersign_store::Store;
-use countersign_store::sqlite::{OpenError, Opening, Sqlite};
+#[cfg(feature = "postgres")]
+use countersign_store::postgres;
+#[cfg(feature = "sqlite")]
+use countersign_store::sqlite;
 use countersign_verify::SystemClock;
 
 use crate::data_dir::{DataDir, DataDirError};
@@ -28,7 +32,7 @@ pub const DATABASE_FILE: &str = "countersign.db";
 pub struct Builder {
     base: Base,
     changes: Vec<Change>,
-    opening: Opening,
+    way: Way,
     environment: Environment,
 }
 
@@ -39,6 +43,17 @@ enum Base {
     Said(Box<Settings>),
 }
 
+/// What the database is opened for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Way {
+    /// To serve from it.
+    Serve,
+    /// To work on it, beside a server or without one.
+    Tool,
+    /// To look at it, and change nothing.
+    Look,
+}
+
 type Change = Box<dyn FnOnce(&mut Settings) + Send>;
 
 /// Why a [`Countersign`] could not be made. Each names the setting, and what to write instead.
@@ -47,9 +62,19 @@ pub enum BuildError {
     /// The data folder can't be used.
     #[error("data_dir: {0}")]
     DataDir(#[from] DataDirError),
-    /// The database can't be opened.
+    /// The SQLite database can't be opened.
+    #[cfg(feature = "sqlite")]
     #[error("database_url: {0}")]
-    Database(#[from] OpenError),
+    Database(#[from] sqlite::OpenError),
+    /// The PostgreSQL database can't be opened.
+    #[cfg(feature = "postgres")]
+    #[error("database_url: {0}")]
+    Postgres(#[from] postgres::OpenError),
+    /// The library was built without the engine of this database.
+    #[error(
+        "database_url: this program was built without the engine for {0}; turn on its feature of that name"
+    )]
+    NoEngine(&'static str),
     /// The service could not start.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -72,7 +97,7 @@ impl Default for Builder {
                 algorithm: Algorithm::EdDsa,
             },
             changes: Vec::new(),
-            opening: Opening::server(),
+            way: Way::Serve,
             environment: Environment { clock: Arc::new(SystemClock), random },
         }
     }
@@ -126,13 +151,13 @@ impl Builder {
 
     /// Works beside a server that has the database: for tools, such as a command line. It may not serve.
     pub fn beside_a_server(mut self) -> Self {
-        self.opening = Opening::tool();
+        self.way = Way::Tool;
         self
     }
 
     /// Looks at a database that is there and up to date, beside a server or without one, and changes nothing of it.
     pub fn looking_only(mut self) -> Self {
-        self.opening = Opening::look();
+        self.way = Way::Look;
         self
     }
 
@@ -162,15 +187,50 @@ impl Builder {
         }
         // Before anything is made on disk.
         settings.validate().map_err(StartError::from)?;
-        let store = match &settings.database {
-            Database::Sqlite(path) => {
-                let fields = Arc::new(settings.user_fields.clone());
-                Store::Sqlite(Sqlite::open(path, &Opening { fields, ..self.opening })?)
-            }
-        };
-        let serves = self.opening.serves;
+        let store = open(&settings.database, &settings.user_fields, self.way).await?;
+        let serves = self.way == Way::Serve;
         let service = Service::open(settings, store, self.environment, serves).await?;
         Ok(Countersign::new(service, serves))
+    }
+}
+
+/// Brings a database up to date, also with what the custom fields ask of it, and does nothing else: it needs no secret, and a server beside it needs no right to
+/// change tables.
+pub async fn migrate(database: &Database, fields: &UserFields) -> Result<(), BuildError> {
+    let store = open(database, fields, Way::Tool).await?;
+    let entered = crate::service::fields::enter_all(&store, fields).await;
+    store.close().await;
+    Ok(entered.map_err(StartError::from)?)
+}
+
+/// Opens a database, and brings it up to date where it can and may.
+async fn open(database: &Database, fields: &UserFields, way: Way) -> Result<Store, BuildError> {
+    let fields = Arc::new(fields.clone());
+    match database {
+        #[cfg(feature = "sqlite")]
+        Database::Sqlite(path) => {
+            let opening = match way {
+                Way::Serve => sqlite::Opening::server(),
+                Way::Tool => sqlite::Opening::tool(),
+                Way::Look => sqlite::Opening::look(),
+            };
+            let opening = sqlite::Opening { fields, ..opening };
+            Ok(Store::Sqlite(sqlite::Sqlite::open(path, &opening)?))
+        }
+        #[cfg(not(feature = "sqlite"))]
+        Database::Sqlite(_) => {
+            let (_, _) = (fields, way);
+            Err(BuildError::NoEngine("sqlite"))
+        }
+        #[cfg(feature = "postgres")]
+        Database::Postgres(config) => {
+            let migration = match way {
+                Way::Serve | Way::Tool => postgres::Migration::Apply,
+                Way::Look => postgres::Migration::Refuse,
+            };
+            let opening = postgres::Opening { fields, migration, ..postgres::Opening::usual() };
+            Ok(Store::Postgres(postgres::Postgres::open((**config).clone(), &opening).await?))
+        }
     }
 }
 

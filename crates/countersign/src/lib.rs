@@ -35,7 +35,7 @@ pub mod http;
 pub mod service;
 pub mod settings;
 
-pub use builder::{BuildError, Builder};
+pub use builder::{BuildError, Builder, migrate};
 pub use countersign_core as core;
 pub use countersign_store as store;
 pub use countersign_verify as verify;

@@ -101,6 +101,9 @@ pub struct ThrottleSettings {
 pub enum Database {
     /// An SQLite file; its folder is made if it is missing.
     Sqlite(PathBuf),
+    /// A PostgreSQL server, for more than one node. All secrets must be given then: the nodes share them.
+    #[cfg(feature = "postgres")]
+    Postgres(Box<countersign_store::postgres::Config>),
 }
 
 /// The secrets. `Debug` shows none.

@@ -56,10 +56,13 @@ impl From<BuildError> for Failure {
         match error {
             BuildError::DataDir(_)
             | BuildError::PublicUrl(_)
+            | BuildError::NoEngine(_)
             | BuildError::Start(StartError::Setting(_) | StartError::Keys(KeyError::OtherRoot { .. })) => {
                 Self::Misused(sentence)
             }
-            BuildError::Database(_) | BuildError::Start(_) => Self::Refused(sentence),
+            BuildError::Database(_) | BuildError::Postgres(_) | BuildError::Start(_) => {
+                Self::Refused(sentence)
+            }
         }
     }
 }

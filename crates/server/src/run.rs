@@ -45,7 +45,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Createsuperuser(create)) => runner.create_user(create, true),
         Some(Command::Createuser(create)) => runner.create_user(create, false),
         Some(Command::Changepassword(change)) => runner.change_password(&change),
-        Some(Command::Migrate(migrate)) => runner.first_tool(&migrate.settings.0, tools::migrated),
+        Some(Command::Migrate(migrate)) => runner.migrate(&migrate.settings.0),
         Some(Command::Keys(command)) => runner.keys(command),
         Some(Command::Sessions(command)) => runner.sessions(command),
     }
@@ -121,6 +121,16 @@ impl Runner {
         }
     }
 
+    /// Makes the tables. PostgreSQL's may be made where no secret is; SQLite's lie beside their secrets.
+    fn migrate(&self, flags: &Flags) -> Result<(), Failure> {
+        let config = match self.load(flags, Missing::Unneeded)? {
+            config if matches!(config.settings().database, Database::Postgres(_)) => config,
+            _ => self.load(flags, Missing::Make)?,
+        };
+        self.start_log(&config);
+        block_on(tools::migrate(config.settings()))
+    }
+
     /// A command that works on what a database holds. Where there is none, it was called in the wrong folder: nothing
     /// is made there.
     fn tool(
@@ -129,25 +139,29 @@ impl Runner {
         work: impl AsyncFnOnce(&Service) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let config = self.load(flags, Missing::Leave)?;
-        let Database::Sqlite(path) = &config.settings().database;
-        if path.exists() {
-            return self.first_tool(flags, work);
+        match &config.settings().database {
+            Database::Sqlite(path) if !path.exists() => Err(Failure::Misused(format!(
+                "there is no database {}; name the folder of the server's with --data-dir, or make the first user \
+                 with countersign createsuperuser",
+                path.display()
+            ))),
+            Database::Sqlite(_) | Database::Postgres(_) => self.first_tool(flags, work),
         }
-        Err(Failure::Misused(format!(
-            "there is no database {}; name the folder of the server's with --data-dir, or make the first user with \
-             countersign createsuperuser",
-            path.display()
-        )))
     }
 
-    /// A command that may be the first one. It says what it did; the log tells only what went wrong, unless more is
-    /// asked for.
+    /// A command that may be the first one.
     fn first_tool(
         &self,
         flags: &Flags,
         work: impl AsyncFnOnce(&Service) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let config = self.load(flags, Missing::Make)?;
+        self.start_log(&config);
+        block_on(tools::with_service(&config, work))
+    }
+
+    /// The log tells only what went wrong, unless more is asked for.
+    fn start_log(&self, config: &Config) {
         let log = match config.rows.source("log_level") {
             Source::Default => {
                 Log { format: LogFormat::Pretty, filter: Targets::new().with_default(LevelFilter::WARN) }
@@ -155,7 +169,6 @@ impl Runner {
             _ => config.program.log.clone(),
         };
         telemetry::start(&log, self.0.is_terminal);
-        block_on(tools::with_service(&config, work))
     }
 
     fn load(&self, flags: &Flags, missing: Missing) -> Result<Config, Failure> {

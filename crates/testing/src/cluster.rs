@@ -155,6 +155,14 @@ impl Cluster {
         self.url(&name)
     }
 
+    /// A new database with all that is in another one, which nobody is connected to: its URL.
+    pub fn copy_of(&self, url: &str) -> String {
+        let template = url.rsplit('/').next().unwrap_or_default();
+        let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        self.sql("postgres", &format!("CREATE DATABASE {name} TEMPLATE {template}"));
+        self.url(&name)
+    }
+
     /// The URL of a database, over TCP, for the superuser.
     pub fn url(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
@@ -168,6 +176,14 @@ impl Cluster {
         let done = psql.stdin(Stdio::null()).output().expect("no psql");
         assert!(done.status.success(), "{sql}: {}", String::from_utf8_lossy(&done.stderr));
         String::from_utf8_lossy(&done.stdout).trim().to_owned()
+    }
+
+    /// All that is in a database, as the SQL that makes it.
+    pub fn dump(&self, url: &str) -> Vec<u8> {
+        let dump =
+            self.programs.command("pg_dump").arg(url).stdin(Stdio::null()).output().expect("no pg_dump");
+        assert!(dump.status.success(), "pg_dump: {}", String::from_utf8_lossy(&dump.stderr));
+        dump.stdout
     }
 
     /// The port of the loopback that it listens on.

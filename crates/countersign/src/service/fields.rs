@@ -80,7 +80,8 @@ pub(super) async fn enter(store: &Store, declared: &UserFields) -> Result<(), St
     enter_all(store, declared).await
 }
 
-async fn enter_all(store: &Store, declared: &UserFields) -> Result<(), StoreError> {
+/// Enters all users' values.
+pub(crate) async fn enter_all(store: &Store, declared: &UserFields) -> Result<(), StoreError> {
     let (mut after, mut shared) = (Some(UserId(0)), 0);
     while let Some(place) = after {
         let page = store.enter_fields(place, PAGE).await?;

@@ -1,6 +1,5 @@
 //! Security events: each is a row of the audit, and nobody fills the disk by repeating one.
 
-use countersign::Countersign;
 use countersign::core::jwt::Algorithm;
 use countersign::service::keys::KeyState;
 use countersign::store::EventKind;
@@ -62,14 +61,7 @@ async fn a_flood_of_throttled_logins_is_one_row_a_minute_whatever_names_it_bring
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tool_beside_a_server_makes_no_keys_whatever_its_settings_say() {
     let world = World::new().await;
-    let tool = Countersign::builder()
-        .data_dir(world.data_dir())
-        .access_algorithm(Algorithm::Es256)
-        .clock(world.clock.clone())
-        .beside_a_server()
-        .build()
-        .await
-        .unwrap();
+    let tool = world.beside().access_algorithm(Algorithm::Es256).build().await.unwrap();
     let keys = tool.service().list_keys().await.unwrap();
     let listed: Vec<_> = keys.iter().map(|listed| (listed.key.algorithm.as_str(), listed.state)).collect();
     assert_eq!(listed, [("EdDSA", KeyState::Active)]);

@@ -1,6 +1,5 @@
 //! Who may call a private route: through our own private routes, each of them.
 
-use countersign::Countersign;
 use countersign::core::session::EndReason;
 use http::{HeaderValue, Method, StatusCode};
 use serde_json::json;
@@ -313,8 +312,7 @@ async fn what_ended_stays_ended_across_a_restart() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_another_process_ends_is_ended_here_within_a_second() {
     let world = World::new().await;
-    let tool = Countersign::builder().data_dir(world.data_dir()).beside_a_server().clock(world.clock.clone());
-    let tool = tool.build().await.unwrap();
+    let tool = world.tool().await;
     let mut bob = world.browser();
     bob.login(BOB, BOB_PASSWORD).await.expect(StatusCode::OK);
     let mut browser = world.alice_in_a_browser().await;

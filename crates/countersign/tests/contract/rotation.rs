@@ -376,7 +376,7 @@ async fn a_generation_that_a_restored_backup_has_not_reached_is_invalid_and_no_t
     let mut browser = world.browser_with(&first);
     browser.refresh().await.expect(StatusCode::OK);
     let second = browser.memory();
-    let stopped = world.stop().await;
+    let mut stopped = world.stop().await;
     stopped.restore(&backup);
     let world = stopped.start().await;
     let refused = world.browser_with(&second).refresh().await.refused(401, "refresh_token_invalid");
@@ -400,7 +400,7 @@ async fn a_session_that_ended_by_itself_has_ended_and_was_not_stolen() {
     let mut browser = world.browser_with(&first);
     browser.refresh().await.expect(StatusCode::OK);
     let second = browser.refresh_token();
-    let stopped = world.stop().await;
+    let mut stopped = world.stop().await;
     stopped.restore(&backup);
     let world = stopped.start().await;
     world.clock.turn(2 * 86_400);

@@ -1,5 +1,8 @@
 //! A world for tests: a whole Countersign on a real SQLite file with a clock that we turn, and actors who call it.
 //!
+//! With `COUNTERSIGN_TEST_STORE=postgres` in the environment it is on a real PostgreSQL server instead. Only what looks
+//! into files needs the file.
+//!
 //! - [`World::anonymous`]: a client that sends nothing but what it is told to.
 //! - [`World::browser`]: a page of an allowed origin: sends `Origin` and `Sec-Fetch-Site`, keeps cookies, holds the
 //!   access token and the CSRF token in memory, and sends them as a client library would.
@@ -22,7 +25,6 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use countersign::Countersign;
 use countersign::builder::{BuildError, DATABASE_FILE};
 use countersign::core::csrf::Csh;
 use countersign::core::jwt::{RefreshClaims, RefreshSigner};
@@ -31,9 +33,12 @@ use countersign::core::session::Session;
 use countersign::core::{Clock, Generation, Seconds, SessionId, Timestamp, UserId};
 use countersign::service::password::{Password, StoredHash};
 use countersign::service::users::UserToCreate;
-use countersign::settings::Settings;
+use countersign::settings::{Database, Settings};
+use countersign::store::postgres::{self, Postgres};
 use countersign::store::sqlite::{Opening, Sqlite};
 use countersign::store::{AuditEvent, AuditFilter, AuditRow, EventKind, NewUser, PasswordHash, Store, User};
+use countersign::{Builder, Countersign};
+use countersign_testing::Cluster;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use rusqlite::Connection;
@@ -85,7 +90,13 @@ pub struct World {
     pub alice: User,
     pub bob: User,
     router: Router,
+    place: Place,
+}
+
+/// Where a world's data are: the folder of its secrets, and of its database unless that is a server's.
+struct Place {
     directory: TempDir,
+    url: Option<String>,
 }
 
 impl World {
@@ -99,15 +110,17 @@ impl World {
         let directory = tempfile::tempdir().unwrap();
         let data_dir = directory.path().join("data");
         DirBuilder::new().mode(0o700).create(&data_dir).unwrap();
-        for file in std::fs::read_dir(TEMPLATE.directory.path().join("data")).unwrap() {
+        for file in std::fs::read_dir(TEMPLATE.place.directory.path().join("data")).unwrap() {
             let file = file.unwrap();
             std::fs::copy(file.path(), data_dir.join(file.file_name())).unwrap();
         }
+        let place =
+            Place { directory, url: TEMPLATE.place.url.as_deref().map(|url| Cluster::shared().copy_of(url)) };
         let clock = HandClock::new();
-        let countersign = open(&directory, &clock, change).await.unwrap();
+        let countersign = open(&place, &clock, change).await.unwrap();
         let router = countersign.whole();
         let (alice, bob) = (TEMPLATE.alice.clone(), TEMPLATE.bob.clone());
-        Self { clock, countersign, alice, bob, router, directory }
+        Self { clock, countersign, alice, bob, router, place }
     }
 
     /// Stops the server, and starts it again on the same database, with other settings.
@@ -117,21 +130,25 @@ impl World {
 
     /// Stops the server.
     pub async fn stop(self) -> Stopped {
-        let Self { clock, countersign, alice, bob, directory, router } = self;
+        let Self { clock, countersign, alice, bob, place, router } = self;
         drop(router);
         countersign.shutdown().await;
-        Stopped { clock, alice, bob, directory }
+        Stopped { clock, alice, bob, place }
     }
 
     /// The folder with the database and the secrets.
     pub fn data_dir(&self) -> PathBuf {
-        self.directory.path().join("data")
+        self.place.data_dir()
     }
 
     /// A tool beside the running server, as the command line is.
     pub async fn tool(&self) -> Countersign {
-        let builder = Countersign::builder().data_dir(self.data_dir()).beside_a_server();
-        builder.clock(self.clock.clone()).build().await.unwrap()
+        self.beside().build().await.unwrap()
+    }
+
+    /// Such a tool, to be told more.
+    pub fn beside(&self) -> Builder {
+        self.place.builder().beside_a_server().clock(self.clock.clone())
     }
 
     /// Turns the clock, and lets the server do what it does a few times a second.
@@ -180,8 +197,21 @@ impl World {
 
     /// The store, opened beside the server as the command line does it: for what no request can do or see.
     pub fn store(&self) -> Store {
-        let path = self.data_dir().join(DATABASE_FILE);
-        Store::Sqlite(Sqlite::open(path, &Opening::tool()).unwrap())
+        match &self.place.url {
+            None => {
+                let path = self.data_dir().join(DATABASE_FILE);
+                Store::Sqlite(Sqlite::open(path, &Opening::tool()).unwrap())
+            }
+            Some(url) => {
+                let config = url.parse().unwrap();
+                // In a runtime of its own, since nobody here waits; the store makes new connections in this one.
+                let open = move || {
+                    let runtime = tokio::runtime::Runtime::new().unwrap();
+                    runtime.block_on(Postgres::open(config, &postgres::Opening::usual())).unwrap()
+                };
+                Store::Postgres(std::thread::spawn(open).join().unwrap())
+            }
+        }
     }
 
     /// Puts a user with this stored hash into the store, as an import does.
@@ -270,25 +300,43 @@ impl World {
 /// since passwords take long to hash.
 static TEMPLATE: LazyLock<Stopped> = LazyLock::new(|| {
     let make = async {
-        let (directory, clock) = (tempfile::tempdir().unwrap(), HandClock::new());
-        let builder = Countersign::builder().data_dir(directory.path().join("data")).clock(clock.clone());
+        let (place, clock) = (Place::new(), HandClock::new());
+        let builder = place.builder().clock(clock.clone());
         let countersign = builder.beside_a_server().build().await.unwrap();
         let alice = add_user(&countersign, ALICE, ALICE_PASSWORD).await;
         let bob = add_user(&countersign, BOB, BOB_PASSWORD).await;
         countersign.shutdown().await;
-        Stopped { clock, alice, bob, directory }
+        Stopped { clock, alice, bob, place }
     };
     // On a thread of its own: a test's runtime can't wait for another one.
     let made = std::thread::spawn(|| tokio::runtime::Runtime::new().unwrap().block_on(make));
     made.join().unwrap()
 });
 
+/// A copy of a database.
+pub enum Backup {
+    /// An SQLite file.
+    File(Vec<u8>),
+    /// Another database of the server.
+    Database(String),
+}
+
+impl Backup {
+    /// All that is in it.
+    pub fn bytes(&self) -> Vec<u8> {
+        match self {
+            Self::File(bytes) => bytes.clone(),
+            Self::Database(url) => Cluster::shared().dump(url),
+        }
+    }
+}
+
 /// A world whose server doesn't run.
 pub struct Stopped {
     clock: Arc<HandClock>,
     alice: User,
     bob: User,
-    directory: TempDir,
+    place: Place,
 }
 
 impl Stopped {
@@ -297,10 +345,10 @@ impl Stopped {
         self,
         change: impl FnOnce(&mut Settings) + Send + 'static,
     ) -> Result<World, BuildError> {
-        let Self { clock, alice, bob, directory } = self;
-        let countersign = open(&directory, &clock, change).await?;
+        let Self { clock, alice, bob, place } = self;
+        let countersign = open(&place, &clock, change).await?;
         let router = countersign.whole();
-        Ok(World { clock, countersign, alice, bob, router, directory })
+        Ok(World { clock, countersign, alice, bob, router, place })
     }
 
     /// Starts the server again.
@@ -309,31 +357,57 @@ impl Stopped {
     }
 
     /// A copy of the database.
-    pub fn back_up(&self) -> Vec<u8> {
-        std::fs::read(self.database()).unwrap()
+    pub fn back_up(&self) -> Backup {
+        match &self.place.url {
+            None => Backup::File(std::fs::read(self.database()).unwrap()),
+            Some(url) => Backup::Database(Cluster::shared().copy_of(url)),
+        }
     }
 
     /// Puts a copy in the database's place.
-    pub fn restore(&self, backup: &[u8]) {
-        std::fs::write(self.database(), backup).unwrap();
+    pub fn restore(&mut self, backup: &Backup) {
+        match backup {
+            Backup::File(bytes) => std::fs::write(self.database(), bytes).unwrap(),
+            Backup::Database(url) => self.place.url = Some(Cluster::shared().copy_of(url)),
+        }
     }
 
     /// The database's file, with everything in it: a tool that a test has just let go may have left the journal behind.
     fn database(&self) -> PathBuf {
-        let file = self.directory.path().join("data").join(DATABASE_FILE);
+        let file = self.place.data_dir().join(DATABASE_FILE);
         let database = Connection::open(&file).unwrap();
         database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
         file
     }
 }
 
+impl Place {
+    #[expect(clippy::disallowed_methods, reason = "a test is told by its environment which engine to prove")]
+    fn new() -> Self {
+        let wished = std::env::var("COUNTERSIGN_TEST_STORE").ok();
+        let url = wished.filter(|store| store == "postgres").map(|_| Cluster::shared().database());
+        Self { directory: tempfile::tempdir().unwrap(), url }
+    }
+
+    fn data_dir(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    fn builder(&self) -> Builder {
+        let builder = Countersign::builder().data_dir(self.data_dir());
+        let Some(url) = &self.url else { return builder };
+        let database = Database::Postgres(Box::new(url.parse().unwrap()));
+        builder.configure(|settings| settings.database = database)
+    }
+}
+
 async fn open(
-    directory: &TempDir,
+    place: &Place,
     clock: &Arc<HandClock>,
     change: impl FnOnce(&mut Settings) + Send + 'static,
 ) -> Result<Countersign, BuildError> {
-    Countersign::builder()
-        .data_dir(directory.path().join("data"))
+    place
+        .builder()
         .allowed_origin(PAGE)
         .unwrap()
         .configure(|settings| settings.hashing_threads = 2)

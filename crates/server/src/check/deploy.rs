@@ -83,13 +83,28 @@ fn transport(config: &Config, found: &mut Findings) {
 }
 
 fn files(config: &Config, found: &mut Findings) {
-    let Database::Sqlite(database) = &config.settings().database;
-    found.when(
-        is_open_to_others(database),
-        "database_url",
-        format!("{} can be read by other users of this machine", shown(database)),
-        format!("run: chmod 600 {}", shown(database)),
-    );
+    match &config.settings().database {
+        Database::Sqlite(database) => found.when(
+            is_open_to_others(database),
+            "database_url",
+            format!("{} can be read by other users of this machine", shown(database)),
+            format!("run: chmod 600 {}", shown(database)),
+        ),
+        Database::Postgres(database) => {
+            found.when(
+                !database.is_verified(),
+                "database_url",
+                "whoever stands between here and the database can pose as it, and read all that is in it",
+                "add ?sslmode=verify-full, and sslrootcert=FILE for an authority of your own",
+            );
+            found.when(
+                config.rows.source("database_url") == &Source::Flag,
+                "database_url",
+                "it stands on the command line, which every user of this machine can read",
+                "give it as COUNTERSIGN_DATABASE_URL, or in the configuration file",
+            );
+        }
+    }
 }
 
 fn secrets(config: &Config, found: &mut Findings) {

@@ -26,9 +26,9 @@ pub(super) async fn run(config: &Config, all: bool) -> Option<Finding> {
         say(&format!("  {:width$}  {}", spec.name, escape(&described(spec))));
     }
     say("");
-    let Database::Sqlite(path) = &config.settings().database;
-    if !path.exists() {
-        return None;
+    match &config.settings().database {
+        Database::Sqlite(path) if !path.exists() => return None,
+        Database::Sqlite(_) | Database::Postgres(_) => {}
     }
     let problem = match misfits(config, all).await {
         Ok(0) => return None,

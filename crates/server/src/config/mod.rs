@@ -24,7 +24,7 @@ mod values;
 
 use aws_lc_rs::rand::SecureRandom;
 use countersign::core::origin::PublicUrl;
-use countersign::settings::Settings;
+use countersign::settings::{Database, Settings};
 
 pub(crate) use error::ConfigError;
 pub(crate) use flags::{Flags, SettingFlags};
@@ -63,6 +63,9 @@ impl Config {
                 read(&mut program, given).map_err(|problem| row.error(problem))?;
             }
             rows.0.push(row);
+        }
+        if let Database::Postgres(database) = &program.database {
+            rows.show("database_url", &database.to_string());
         }
         let secrets = secrets::obtain(&mut program, &mut rows, missing, random)?;
         let mut settings = Settings::new(program.public_url.clone(), program.database.clone(), secrets);

@@ -16,6 +16,8 @@ pub(crate) struct Row {
     pub(crate) setting: &'static Setting,
     pub(super) given: Option<Given>,
     pub(crate) source: Source,
+    /// What is shown in the value's place, since that holds a password.
+    pub(super) shown_as: Option<String>,
 }
 
 impl Rows {
@@ -35,6 +37,13 @@ impl Rows {
         }
     }
 
+    /// Shows this in the place of a setting's value.
+    pub(super) fn show(&mut self, name: &str, text: &str) {
+        for row in self.0.iter_mut().filter(|row| row.setting.name == name) {
+            row.shown_as = Some(escape(text));
+        }
+    }
+
     pub(super) fn error(&self, name: &'static str, problem: impl Into<Problem>) -> ConfigError {
         ConfigError::value(name, self.source(name), problem)
     }
@@ -43,6 +52,9 @@ impl Rows {
 impl Row {
     /// The value as it may be shown: of a secret only whether it is set.
     pub(crate) fn shown(&self) -> String {
+        if let Some(shown) = &self.shown_as {
+            return shown.clone();
+        }
         let default = self.setting.default.described();
         match (&self.given, &self.source) {
             (_, Source::Kept(_)) => "set".into(),

@@ -6,7 +6,7 @@ use aws_lc_rs::rand::SecureRandom;
 use countersign::core::Secret;
 use countersign::core::jwt::Algorithm;
 use countersign::data_dir::{DataDir, DataDirError};
-use countersign::settings::{Database, SecretWithFallbacks, Secrets};
+use countersign::settings::{Database, HOW_TO_MAKE, SecretWithFallbacks, Secrets};
 
 use super::error::ConfigError;
 use super::program::Program;
@@ -21,6 +21,8 @@ pub(crate) enum Missing {
     Make,
     /// No: `check` changes nothing.
     Leave,
+    /// No, and it isn't needed: `migrate` only makes tables.
+    Unneeded,
 }
 
 /// What a secret is for.
@@ -78,6 +80,9 @@ impl Vault<'_> {
     /// The secret that is kept, or else a new one.
     fn open(&self, name: &str, purpose: Use) -> Result<(Secret, Source), Problem> {
         let path = self.program.data_dir.join(name);
+        if matches!(self.program.database, Database::Postgres(_)) && self.missing != Missing::Unneeded {
+            return Err(shared(&path));
+        }
         if let Some(secret) = self.kept(name)? {
             return Ok((secret, Source::Kept(path)));
         }
@@ -92,7 +97,7 @@ impl Vault<'_> {
                     .map_err(problem)?;
                 Ok((made, Source::Kept(path)))
             }
-            Missing::Leave => {
+            Missing::Leave | Missing::Unneeded => {
                 // Stands in for the one that a start would make, so that all else can be checked.
                 let mut bytes = vec![0; 48];
                 self.random.fill(&mut bytes).map_err(|_| problem(DataDirError::NoRandomness))?;
@@ -109,9 +114,20 @@ impl Vault<'_> {
     }
 
     fn database_exists(&self) -> bool {
-        let Database::Sqlite(path) = &self.program.database;
-        std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0)
+        match &self.program.database {
+            Database::Sqlite(path) => std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0),
+            Database::Postgres(_) => false,
+        }
     }
+}
+
+/// A secret that the nodes of a PostgreSQL database share isn't made by one of them.
+fn shared(path: &Path) -> Problem {
+    let what = "is needed with a PostgreSQL database, the same on each node";
+    if path.exists() {
+        return format!("{what}; give what is kept in {}, or {HOW_TO_MAKE}", path.display());
+    }
+    format!("{what}; {HOW_TO_MAKE}")
 }
 
 fn lost(path: &Path) -> Problem {

@@ -79,14 +79,14 @@ impl Sources {
             Some((source.clone(), given.clone()))
         });
         if let Some((source, given)) = written {
-            return Row { setting, given: Some(given), source };
+            return Row { setting, given: Some(given), source, shown_as: None };
         }
         let given = match setting.default {
             Default::Text(text) => Some(Given::Text(text.to_owned())),
             Default::Computed(_, text) => Some(Given::Text(text(program))),
             Default::Unset(_) => None,
         };
-        Row { setting, given, source: Source::Default }
+        Row { setting, given, source: Source::Default, shown_as: None }
     }
 }
 

@@ -73,7 +73,7 @@ table! {
         "Holds the embedded database and the generated secrets; only its owner may enter it";
     database_url: "URL" = Computed("sqlite:<data_dir>/countersign.db", default_database),
         program.database = one(database),
-        "Where users, sessions and keys are kept: sqlite:PATH";
+        "Where users, sessions and keys are kept: sqlite:PATH, or postgres://… (docs/postgresql.md)";
     metrics_listen: "ADDRESS:PORT" = Unset("no metrics"), program.metrics_listen = optional(address),
         "Address and port to serve GET /metrics (Prometheus) on";
 

@@ -10,6 +10,7 @@ use countersign::core::jwt::Algorithm;
 use countersign::core::origin::{Origin, PublicUrl};
 use countersign::core::{Seconds, Secret};
 use countersign::settings::{CookiePrefix, Database, ExtraClaim, HOW_TO_MAKE, SameSite};
+use countersign::store::postgres;
 use ipnet::IpNet;
 use toml::{Table, Value};
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -78,14 +79,12 @@ fn path(text: &str) -> Result<PathBuf, Problem> {
 /// The text is never shown: it may hold a password.
 pub(super) fn database(text: &str) -> Result<Database, Problem> {
     if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-        return Err(
-            "names a PostgreSQL database, and this build has no PostgreSQL engine; write sqlite:PATH, \
-                    such as sqlite:./countersign-data/countersign.db"
-                .into(),
-        );
+        let config = text.parse().map_err(|error: postgres::ConfigError| error.to_string())?;
+        return Ok(Database::Postgres(Box::new(config)));
     }
     let wrong = || {
-        "names no database that is known; write sqlite:PATH, such as sqlite:./countersign-data/countersign.db"
+        "names no database that is known; write sqlite:PATH, such as sqlite:./countersign-data/countersign.db, or \
+         postgres://USER:PASSWORD@HOST:5432/DATABASE"
             .to_owned()
     };
     let file = text.strip_prefix("sqlite:").ok_or_else(wrong)?;

@@ -6,6 +6,7 @@ pub(crate) mod users;
 
 use countersign::Countersign;
 use countersign::service::Service;
+use countersign::settings::Settings;
 
 use crate::config::Config;
 use crate::outcome::{Failure, say};
@@ -24,9 +25,9 @@ pub(crate) async fn with_service<T>(
     done
 }
 
-/// `countersign migrate`: opening the database has brought it up to date, but for what the settings ask of it.
-pub(crate) async fn migrated(service: &Service) -> Result<(), Failure> {
-    service.enter_fields().await?;
+/// `countersign migrate`.
+pub(crate) async fn migrate(settings: &Settings) -> Result<(), Failure> {
+    countersign::migrate(&settings.database, &settings.user_fields).await?;
     say("The database is up to date.");
     Ok(())
 }

@@ -11,6 +11,7 @@ mod check;
 mod demo;
 mod doctor;
 mod fields;
+mod postgres;
 mod proxy;
 mod serve;
 mod support;
