@@ -53,6 +53,15 @@ pub(crate) struct Accounts {
     pub(crate) rotates: bool,
 }
 
+/// SimpleJWT behind Django REST framework: all tokens in bodies.
+pub(crate) struct SimpleJwt;
+
+/// The Fastify service of `peers/fastify`: the access token in the body, the refresh token in a cookie.
+pub(crate) struct Fastify;
+
+/// better-auth: one session cookie, looked up at each request; there is nothing to refresh.
+pub(crate) struct BetterAuth;
+
 /// Bare servers of `floors`, which answer whoever asks.
 pub(crate) struct Bare;
 
@@ -95,6 +104,97 @@ impl Api for Accounts {
             next.clone_into(&mut session.refresh);
         }
         Ok(())
+    }
+}
+
+impl Api for SimpleJwt {
+    fn login(&self, user: &str, password: &str, request: &mut Vec<u8>) {
+        post(request, "/api/token/", "", &json(&[("username", user), ("password", password)]));
+    }
+
+    fn logged_in(&self, user: &str, answer: &Answer<'_>) -> Result<Session, String> {
+        let body = ok(answer)?;
+        let (access, refresh) = (member(&body, "access")?, member(&body, "refresh")?);
+        Ok(Session { user: user.to_owned(), access, refresh, csrf: String::new() })
+    }
+
+    fn profile(&self, session: &Session, request: &mut Vec<u8>) {
+        get(request, "/api/profile/", &[("Authorization: Bearer ", &session.access)]);
+    }
+
+    fn refresh(&self, session: &Session, request: &mut Vec<u8>) {
+        post(request, "/api/token/refresh/", "", &json(&[("refresh", &session.refresh)]));
+    }
+
+    fn refreshed(&self, session: &mut Session, answer: &Answer<'_>) -> Result<(), String> {
+        let body = ok(answer)?;
+        let next = member(&body, "refresh")?;
+        if claim(&next, "jti")? == claim(&session.refresh, "jti")? {
+            return Err("the refresh token did not rotate".to_owned());
+        }
+        session.refresh = next;
+        session.access = member(&body, "access")?;
+        Ok(())
+    }
+}
+
+impl Api for Fastify {
+    fn login(&self, user: &str, password: &str, request: &mut Vec<u8>) {
+        post(request, "/login", "", &json(&[("username", user), ("password", password)]));
+    }
+
+    fn logged_in(&self, user: &str, answer: &Answer<'_>) -> Result<Session, String> {
+        let access = member(&ok(answer)?, "access_token")?;
+        let refresh = answer.cookie("refresh").ok_or("no refresh cookie")?.to_owned();
+        Ok(Session { user: user.to_owned(), access, refresh, csrf: String::new() })
+    }
+
+    fn profile(&self, session: &Session, request: &mut Vec<u8>) {
+        get(request, "/profile", &[("Authorization: Bearer ", &session.access)]);
+    }
+
+    fn refresh(&self, session: &Session, request: &mut Vec<u8>) {
+        post(request, "/refresh", &format!("Cookie: refresh={}\r\n", session.refresh), "");
+    }
+
+    fn refreshed(&self, session: &mut Session, answer: &Answer<'_>) -> Result<(), String> {
+        session.access = member(&ok(answer)?, "access_token")?;
+        let next = answer.cookie("refresh").ok_or("no refresh cookie")?;
+        let (before, after) = (claim(&session.refresh, "gen")?, claim(next, "gen")?);
+        if before.as_i64().zip(after.as_i64()).is_none_or(|(before, after)| after != before + 1) {
+            return Err(format!("generation {before} was followed by {after}"));
+        }
+        next.clone_into(&mut session.refresh);
+        Ok(())
+    }
+}
+
+const BETTER_AUTH_COOKIE: &str = "better-auth.session_token";
+
+impl Api for BetterAuth {
+    fn login(&self, user: &str, password: &str, request: &mut Vec<u8>) {
+        let email = format!("{user}@example.com");
+        let body = json(&[("email", &email), ("password", password)]);
+        // It refuses sign-ins without an origin of its own.
+        post(request, "/api/auth/sign-in/email", "Origin: http://localhost\r\n", &body);
+    }
+
+    fn logged_in(&self, user: &str, answer: &Answer<'_>) -> Result<Session, String> {
+        ok(answer)?;
+        let cookie = answer.cookie(BETTER_AUTH_COOKIE).ok_or("no session cookie")?.to_owned();
+        Ok(Session { user: user.to_owned(), access: cookie, ..Session::default() })
+    }
+
+    fn profile(&self, session: &Session, request: &mut Vec<u8>) {
+        get(request, "/api/auth/get-session", &[("Cookie: better-auth.session_token=", &session.access)]);
+    }
+
+    fn refresh(&self, session: &Session, request: &mut Vec<u8>) {
+        self.profile(session, request);
+    }
+
+    fn refreshed(&self, session: &mut Session, answer: &Answer<'_>) -> Result<(), String> {
+        self.is_profile(session, answer)
     }
 }
 

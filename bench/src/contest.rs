@@ -165,10 +165,7 @@ impl Outcome {
 
     /// The least, the middle and the largest of a figure.
     pub(crate) fn spread(&self, figure: impl Fn(&Figures) -> Option<f64>) -> Option<Spread> {
-        let mut values: Vec<f64> = self.rounds.iter().filter_map(figure).collect();
-        values.sort_by(f64::total_cmp);
-        let middle = *values.get(values.len() / 2)?;
-        Some(Spread { least: *values.first()?, middle, most: *values.last()? })
+        Spread::of(self.rounds.iter().filter_map(figure).collect())
     }
 
     pub(crate) fn rate(&self) -> Option<Spread> {
@@ -183,6 +180,15 @@ pub(crate) struct Spread {
     pub(crate) least: f64,
     pub(crate) middle: f64,
     pub(crate) most: f64,
+}
+
+impl Spread {
+    /// Of any values, if there are some.
+    pub(crate) fn of(mut values: Vec<f64>) -> Option<Self> {
+        values.sort_by(f64::total_cmp);
+        let middle = *values.get(values.len() / 2)?;
+        Some(Self { least: *values.first()?, middle, most: *values.last()? })
+    }
 }
 
 impl std::fmt::Display for Outcome {

@@ -225,6 +225,15 @@ impl Store {
         self.folder.join("countersign.db")
     }
 
+    /// The size of its files, in MiB.
+    pub(crate) fn size(&self) -> f64 {
+        let files = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let bytes: u64 = files.filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum();
+        #[expect(clippy::cast_precision_loss, reason = "no store is that large")]
+        let bytes = bytes as f64;
+        bytes / 1_048_576.0
+    }
+
     /// So many of its sessions, from all over it. No server may be at work.
     pub(crate) fn rows(&self, count: u32) -> Result<Vec<Row>> {
         let db = Connection::open_with_flags(self.database(), OpenFlags::SQLITE_OPEN_READ_ONLY)?;

@@ -1,0 +1,51 @@
+//! The same server on stores of all sizes.
+
+use crate::Result;
+use crate::clients::Caller;
+use crate::contest::{self, Entrant, Outcome, Serving, Work};
+use crate::loader::Kind;
+use crate::loads::{calling, started};
+use crate::plan::{Plan, Results, Size};
+use crate::store::Store;
+
+/// Sessions and users. The first is as good as empty.
+const SIZES: [(u32, u32); 4] = [(64, 64), (10_000, 1_000_000), (1_000_000, 1_000_000), (10_000_000, 1_000_000)];
+
+const CONNECTIONS: usize = 16;
+
+impl Plan {
+    pub(crate) fn scale(&mut self, results: &mut Results) -> Result<()> {
+        let stores = SIZES.map(|(sessions, users)| {
+            self.program.store(self.machine, &format!("scale-{sessions}"), sessions, users)
+        });
+        let stores: Vec<Store> = stores.into_iter().collect::<Result<_>>()?;
+        let starts = stores.iter().map(|store| {
+            let name = format!("{} sessions", store.sessions);
+            started(&name, || self.serve(store, "scale", &[]))
+        });
+        let starts = starts.collect::<Result<Vec<_>>>()?;
+        let refresh = self.over(&stores, "Refresh, by size", |store| self.refreshing(store, "scale"))?;
+        let profile = self.over(&stores, "Profile, by size", |store| {
+            let sessions = calling(store, store.sessions.min(20_000))?;
+            let server = self.serve(store, "scale", &[])?;
+            Ok(Serving::new(server, Caller::all(&self.accounts, sessions, CONNECTIONS), Kind::Profile))
+        })?;
+        for (((store, start), refresh), profile) in stores.iter().zip(starts).zip(refresh).zip(profile) {
+            let Store { sessions, users, .. } = *store;
+            results.scale.push(Size { sessions, users, file: store.size(), start, refresh, profile });
+        }
+        Ok(())
+    }
+
+    fn over(
+        &self,
+        stores: &[Store],
+        title: &str,
+        serve: impl Fn(&Store) -> Result<Box<Serving>>,
+    ) -> Result<Vec<Outcome>> {
+        let entrants = stores.iter().map(|store| {
+            Ok(Entrant { name: format!("{} sessions", store.sessions), work: Work::Serve(serve(store)?) })
+        });
+        Ok(contest::run(self.machine, title, entrants.collect::<Result<_>>()?, self.timing))
+    }
+}
