@@ -6,16 +6,16 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::Result;
 use crate::api::{Api, Session};
 use crate::clients::{Caller, Flood, Life, Login, Refresher};
 use crate::contest::{self, Entrant, Serving, Spread, Timing, Work};
 use crate::loader::{Client, Kind};
 use crate::machine::Cores;
-use crate::peers::argon2_in_c;
+use crate::peers::{argon2_in_c, users};
 use crate::plan::{Plan, Results, SESSIONS, Start, USERS};
 use crate::server::Server;
 use crate::store::{HEALTH, PUBLIC_URL, Store};
-use crate::Result;
 
 // What the report finds again.
 pub(crate) const BARE: &str = "bare axum, JSON";
@@ -29,7 +29,11 @@ pub(crate) const OURS: &str = "Countersign";
 pub(crate) const HASHING: &str = "Argon2id in Rust, bare";
 pub(crate) const HASHING_C: &str = "Argon2id in C with AVX2 (libsodium), bare";
 pub(crate) const QUIET: &str = "quiet";
-pub(crate) const FLOODED: &str = "under the flood";
+pub(crate) const FLOODED: &str = "flooded";
+
+/// The stores of the loads: a server has each for itself.
+pub(crate) const STORES: [&str; 9] =
+    ["profile", "profile-logged", "profile-unseen", "refresh", "commits", "login", "mix", "quiet", "flooded"];
 
 /// Connections of a loader, and of refreshes, which wait for the disk together.
 const CONNECTIONS: usize = 16;
@@ -147,13 +151,13 @@ impl Plan {
         }
         let mut recipe = self.program.recipe(&store.folder, "login", &[]);
         recipe.cores = Cores::Both;
-        let users = (1..=USERS).map(|user| format!("user-{user}")).collect();
+        let everybody = (1..=USERS).map(|user| format!("user-{user}")).collect();
         let ours = Server::start(self.machine, &recipe, HEALTH)
-            .map(|server| logging_in(server, &self.accounts, users));
+            .map(|server| logging_in(server, &self.accounts, everybody));
         results.enter(&mut entrants, OURS, ours);
         for peer in &self.peers {
             let serving = peer.start(self.machine, Cores::Both);
-            let serving = serving.map(|server| logging_in(server, &peer.api, peer.users()));
+            let serving = serving.map(|server| logging_in(server, &peer.api, users()));
             results.enter(&mut entrants, peer.peer.title, serving);
         }
         // The slowest of them need a quarter of a second.
@@ -191,13 +195,14 @@ impl Plan {
         for (name, is_flooded) in [(QUIET, false), (FLOODED, true)] {
             let store = self.store(if is_flooded { "flooded" } else { "quiet" })?;
             let sessions = calling(&store, 64)?;
-            let server = self.serve(&store, "flood", PROXIED)?;
+            let server = self.serve(&store, name, PROXIED)?;
             let mut serving =
                 Serving::new(server, Caller::all(&self.accounts, sessions, CONNECTIONS), Kind::Profile);
             serving.pace = Some(CALM);
             if is_flooded {
                 let api = Arc::clone(&self.accounts);
-                serving.flood = Some(Box::new(move || -> Vec<Box<dyn Client>> { Flood::all(&api, FLOODING) }));
+                serving.flood =
+                    Some(Box::new(move || -> Vec<Box<dyn Client>> { Flood::all(&api, FLOODING) }));
             }
             entrants.push(Entrant { name: name.to_owned(), work: Work::Serve(serving) });
         }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::process::Command;
 use std::time::Duration;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -99,10 +100,37 @@ pub(crate) fn free_port() -> Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
+/// The machine and its programs, for the report: a name and what it is.
+pub(crate) fn described() -> Vec<(&'static str, String)> {
+    let first = |path: &str, key: &str| {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix(key)?.trim().strip_prefix([':', '=']));
+        line.unwrap_or("unknown").trim().trim_matches('"').to_owned()
+    };
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    vec![
+        ("processor", format!("{}, {cores} cores", first("/proc/cpuinfo", "model name"))),
+        ("memory", first("/proc/meminfo", "MemTotal")),
+        ("kernel", said("uname -sr")),
+        ("system", first("/etc/os-release", "PRETTY_NAME")),
+        ("file system of the stores", said("stat --file-system --format %T target")),
+        ("Rust", said("rustc --version")),
+        ("Node.js", said("node --version")),
+        ("Python", said("python3 --version")),
+        ("built from", said("git rev-parse --short HEAD")),
+    ]
+}
+
+/// The first line that a command says; `none` where there is no such command.
+fn said(line: &str) -> String {
+    let mut words = line.split_whitespace();
+    let output = Command::new(words.next().unwrap_or_default()).args(words).output();
+    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    text.lines().next().unwrap_or("none").to_owned()
+}
+
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
-
     use super::*;
 
     #[test]

@@ -5,19 +5,28 @@
 //! - `machine`, `server`: cores, memory, processes.
 //! - `store`: stores of any size, and the tokens of their sessions.
 //! - `floors`: what the machine allows.
-//! - `contest`, `plan`: who competes with whom, in turns.
+//! - `peers`: what others run, set up from their registries.
+//! - `contest`: several do the same, in turns; `plan`, `loads`, `postgres`, `scale`: who competes with whom.
+//! - `report`, `chart`, `demands`: what is made of it all, and what must hold.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the person who runs it")]
 
 mod api;
+mod chart;
 mod clients;
 mod contest;
+mod demands;
 mod floors;
 mod histogram;
 mod http;
 mod loader;
+mod loads;
 mod machine;
+mod peers;
 mod plan;
+mod postgres;
+mod report;
+mod scale;
 mod server;
 mod store;
 

@@ -85,8 +85,10 @@ impl Peer {
             fs::remove_dir_all(&data)?;
         }
         fs::create_dir_all(&data)?;
-        let environment =
-            vec![("PEER_DATA".to_owned(), data.to_string_lossy().into_owned()), ("PORT".into(), "{port}".into())];
+        let environment = vec![
+            ("PEER_DATA".to_owned(), data.to_string_lossy().into_owned()),
+            ("PORT".into(), "{port}".into()),
+        ];
         let (program, seed) = match self.kind {
             Kind::Python(_) => ("venv/bin/python", "seed.py"),
             Kind::Node => ("node", "seed.js"),
@@ -108,8 +110,7 @@ impl Peer {
         if let Some(program) = words.first_mut() {
             *program = program_in(&folder, program).to_string_lossy().into_owned();
         }
-        let environment =
-            [environment, vec![("NODE_ENV".into(), "production".into())]].concat();
+        let environment = [environment, vec![("NODE_ENV".into(), "production".into())]].concat();
         let recipe = Recipe {
             command: words,
             environment,
@@ -117,7 +118,12 @@ impl Peer {
             folder,
             cores: Cores::Server,
         };
-        Ok(Ready { peer: self, api: (self.api)(), recipe, seeded: said.lines().filter_map(session).collect() })
+        Ok(Ready {
+            peer: self,
+            api: (self.api)(),
+            recipe,
+            seeded: said.lines().filter_map(session).collect(),
+        })
     }
 }
 
@@ -126,10 +132,6 @@ impl Ready {
         let mut first = Vec::new();
         self.api.profile(&Session::default(), &mut first);
         Server::start(machine, &Recipe { cores, ..self.recipe.clone() }, &first)
-    }
-
-    pub(crate) fn users(&self) -> Vec<String> {
-        (1..=USERS).map(|number| format!("user-{number}")).collect()
     }
 
     /// So many sessions that nobody has used: seeded ones, or by logging in.
@@ -141,7 +143,7 @@ impl Ready {
         runtime.block_on(async {
             let mut connection = Connection::new(server.address);
             let mut sessions = Vec::new();
-            for user in self.users().iter().cycle().take(count) {
+            for user in users().iter().cycle().take(count) {
                 let mut request = Vec::new();
                 self.api.login(user, PASSWORD, &mut request);
                 sessions.push(self.api.logged_in(user, &connection.ask(&request).await?)?);
@@ -149,6 +151,11 @@ impl Ready {
             Ok(sessions)
         })
     }
+}
+
+/// The users that every peer has.
+pub(crate) fn users() -> Vec<String> {
+    (1..=USERS).map(|number| format!("user-{number}")).collect()
 }
 
 /// A command that prints the rate of Argon2id in C.
@@ -162,7 +169,8 @@ fn install(name: &str, work: &Path, is_node: bool) -> Result<PathBuf> {
     let source = Path::new("bench/peers").join(name);
     let folder = work.join("peers").join(name);
     copy(&source, &folder)?;
-    let lock = fs::read_to_string(source.join(if is_node { "package-lock.json" } else { "requirements.txt" }))?;
+    let lock =
+        fs::read_to_string(source.join(if is_node { "package-lock.json" } else { "requirements.txt" }))?;
     let mark = folder.join("installed");
     if fs::read_to_string(&mark).is_ok_and(|installed| installed == lock) {
         return Ok(folder);
@@ -172,7 +180,8 @@ fn install(name: &str, work: &Path, is_node: bool) -> Result<PathBuf> {
         output(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&folder))?;
     } else {
         output(Command::new("python3").args(["-m", "venv", "--clear", "venv"]).current_dir(&folder))?;
-        let pip = ["-m", "pip", "install", "--quiet", "--require-hashes", "--requirement", "requirements.txt"];
+        let pip =
+            ["-m", "pip", "install", "--quiet", "--require-hashes", "--requirement", "requirements.txt"];
         output(Command::new(folder.join("venv/bin/python")).args(pip).current_dir(&folder))?;
     }
     fs::write(mark, lock)?;
@@ -204,15 +213,17 @@ fn program_in(folder: &Path, program: &str) -> PathBuf {
 
 /// What a command says. Where it fails, the end of what it complains of.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
-    let output = command.stdin(Stdio::null()).output().map_err(|error| {
-        format!("{} can't be started: {error}", command.get_program().to_string_lossy())
-    })?;
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("{} can't be started: {error}", command.get_program().to_string_lossy()))?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     if output.status.success() {
         return Ok(said);
     }
     let complaint = String::from_utf8_lossy(&output.stderr);
-    let lines: Vec<&str> = complaint.lines().chain(said.lines()).filter(|line| !line.trim().is_empty()).collect();
+    let lines: Vec<&str> =
+        complaint.lines().chain(said.lines()).filter(|line| !line.trim().is_empty()).collect();
     let last = lines.get(lines.len().saturating_sub(4)..).unwrap_or_default();
     Err(format!("{} failed: {}", command.get_program().to_string_lossy(), last.join(" / ")).into())
 }
@@ -221,7 +232,12 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
 fn session(line: &str) -> Option<Session> {
     let members: Value = serde_json::from_str(line).ok()?;
     let member = |name: &str| Some(members.get(name)?.as_str()?.to_owned());
-    Some(Session { user: member("user")?, access: member("access")?, refresh: member("refresh")?, csrf: member("csrf")? })
+    Some(Session {
+        user: member("user")?,
+        access: member("access")?,
+        refresh: member("refresh")?,
+        csrf: member("csrf")?,
+    })
 }
 
 #[cfg(test)]
@@ -233,9 +249,14 @@ mod tests {
         let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
         for entry in fs::read_dir(peers).unwrap() {
             let folder = entry.unwrap().path();
-            let locks = ["requirements.txt", "package-lock.json"].map(|lock| fs::read_to_string(folder.join(lock)));
+            let locks =
+                ["requirements.txt", "package-lock.json"].map(|lock| fs::read_to_string(folder.join(lock)));
             let lock = locks.into_iter().find_map(Result::ok).unwrap();
-            assert!(lock.contains("--hash=sha256:") || lock.contains("\"integrity\": \"sha512-"), "{}", folder.display());
+            assert!(
+                lock.contains("--hash=sha256:") || lock.contains("\"integrity\": \"sha512-"),
+                "{}",
+                folder.display()
+            );
         }
     }
 

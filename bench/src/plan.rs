@@ -10,10 +10,10 @@ use clap::Args;
 use crate::api::{Accounts, Api, Bare};
 use crate::contest::{Entrant, Outcome, Serving, Spread, Timing, Work};
 use crate::machine::{Cores, Machine};
-use crate::peers::{PEERS, Ready};
+use crate::peers::{PEERS, Ready, argon2_in_c};
 use crate::server::{Recipe, Server};
 use crate::store::{HEALTH, Program, Store};
-use crate::{Result, report, say};
+use crate::{Result, loads, report, say};
 
 pub(crate) const HELP: &str = "\
 The machine should have nothing else to do. How it is measured, and what is fair: bench/README.md
@@ -35,6 +35,9 @@ pub(crate) struct Choice {
     /// The length of a round, to try things out
     #[arg(long, value_name = "SECONDS")]
     seconds: Option<f64>,
+    /// Sets up all that is needed (peers, stores), and measures nothing
+    #[arg(long)]
+    prepare: bool,
     /// Writes bench/RESULTS.md whatever was measured
     #[arg(long)]
     write: bool,
@@ -115,20 +118,15 @@ pub(crate) fn run(choice: &Choice) -> Result<()> {
         bare: Arc::new(Bare),
         peers,
     };
-    let loads: [fn(&mut Plan, &mut Results) -> Result<()>; LOADS.len()] = [
-        Plan::profile,
-        Plan::refresh,
-        Plan::postgres,
-        Plan::login,
-        Plan::mix,
-        Plan::starts,
-        Plan::scale,
-    ];
+    if choice.prepare {
+        return plan.prepare();
+    }
+    let loads: [fn(&mut Plan, &mut Results) -> Result<()>; LOADS.len()] =
+        [Plan::profile, Plan::refresh, Plan::postgres, Plan::login, Plan::mix, Plan::starts, Plan::scale];
     for (name, load) in LOADS.iter().zip(loads) {
-        if choice.load.is_empty() || choice.load.iter().any(|wanted| wanted == name) {
-            if let Err(error) = load(&mut plan, &mut results) {
-                results.misses(name, &error.to_string());
-            }
+        let is_wanted = choice.load.is_empty() || choice.load.iter().any(|wanted| wanted == name);
+        if is_wanted && let Err(error) = load(&mut plan, &mut results) {
+            results.misses(name, &error.to_string());
         }
     }
     drop(plan);
@@ -164,6 +162,16 @@ impl Results {
 }
 
 impl Plan {
+    fn prepare(&self) -> Result<()> {
+        argon2_in_c(&self.program.work)?;
+        for name in loads::STORES {
+            self.store(name)?;
+        }
+        self.stores_of_all_sizes()?;
+        say("All is there.");
+        Ok(())
+    }
+
     /// A store of a name of its own: two servers can't have the same.
     pub(crate) fn store(&self, name: &str) -> Result<Store> {
         self.program.store(self.machine, name, SESSIONS, USERS)

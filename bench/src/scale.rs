@@ -9,16 +9,16 @@ use crate::plan::{Plan, Results, Size};
 use crate::store::Store;
 
 /// Sessions and users. The first is as good as empty.
-const SIZES: [(u32, u32); 4] = [(64, 64), (10_000, 1_000_000), (1_000_000, 1_000_000), (10_000_000, 1_000_000)];
+const SIZES: [(u32, u32); 4] =
+    [(64, 64), (10_000, 1_000_000), (1_000_000, 1_000_000), (10_000_000, 1_000_000)];
 
 const CONNECTIONS: usize = 16;
+/// Sessions that call: few enough that each has called before, and no more than the smallest store has by far.
+const CALLING: u32 = 2_000;
 
 impl Plan {
     pub(crate) fn scale(&mut self, results: &mut Results) -> Result<()> {
-        let stores = SIZES.map(|(sessions, users)| {
-            self.program.store(self.machine, &format!("scale-{sessions}"), sessions, users)
-        });
-        let stores: Vec<Store> = stores.into_iter().collect::<Result<_>>()?;
+        let stores = self.stores_of_all_sizes()?;
         let starts = stores.iter().map(|store| {
             let name = format!("{} sessions", store.sessions);
             started(&name, || self.serve(store, "scale", &[]))
@@ -26,7 +26,7 @@ impl Plan {
         let starts = starts.collect::<Result<Vec<_>>>()?;
         let refresh = self.over(&stores, "Refresh, by size", |store| self.refreshing(store, "scale"))?;
         let profile = self.over(&stores, "Profile, by size", |store| {
-            let sessions = calling(store, store.sessions.min(20_000))?;
+            let sessions = calling(store, store.sessions.min(CALLING))?;
             let server = self.serve(store, "scale", &[])?;
             Ok(Serving::new(server, Caller::all(&self.accounts, sessions, CONNECTIONS), Kind::Profile))
         })?;
@@ -35,6 +35,13 @@ impl Plan {
             results.scale.push(Size { sessions, users, file: store.size(), start, refresh, profile });
         }
         Ok(())
+    }
+
+    pub(crate) fn stores_of_all_sizes(&self) -> Result<Vec<Store>> {
+        let stores = SIZES.map(|(sessions, users)| {
+            self.program.store(self.machine, &format!("scale-{sessions}"), sessions, users)
+        });
+        stores.into_iter().collect()
     }
 
     fn over(

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use countersign::service::derive::Derived;
@@ -18,6 +19,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::api::{Accounts, Api, PASSWORD, Session};
 use crate::http::Connection as Http;
 use crate::machine::{Cores, Machine};
+use crate::peers::output;
 use crate::server::{Recipe, Server};
 use crate::{Result, now, say};
 
@@ -69,20 +71,6 @@ impl Program {
         }
     }
 
-    /// A tool of the command line.
-    fn tool(&self, store: &Path, words: &[&str]) -> Result<()> {
-        let recipe = self.recipe(store, "tool", &[("COUNTERSIGN_PASSWORD", PASSWORD)]);
-        let output = std::process::Command::new(&self.binary)
-            .args(words)
-            .envs(recipe.environment.into_iter().filter(|(name, _)| name != "COUNTERSIGN_LISTEN"))
-            .current_dir(&self.work)
-            .output()?;
-        if output.status.success() {
-            return Ok(());
-        }
-        Err(format!("countersign {}: {}", words.join(" "), String::from_utf8_lossy(&output.stderr)).into())
-    }
-
     /// A store of this size: one that is there from before, or a new one.
     pub(crate) fn store(&self, machine: Machine, name: &str, sessions: u32, users: u32) -> Result<Store> {
         let store = Store { folder: self.work.join(name), sessions, users };
@@ -98,17 +86,21 @@ impl Program {
             fs::remove_dir_all(&store.folder)?;
         }
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&store.folder)?;
-        let create = ["createuser", "--noinput", "--username", "user-1", "--email", "user-1@example.com"];
-        self.tool(&store.folder, &create)?;
-        self.first_session(machine, &store.folder)?;
+        self.first(machine, &store.folder, &[])?;
         multiply(&store)?;
         fs::write(mark, wanted)?;
         Ok(store)
     }
 
-    /// Logs the first user in.
-    fn first_session(&self, machine: Machine, store: &Path) -> Result<()> {
-        let server = Server::start(machine, &self.recipe(store, "first", &[]), HEALTH)?;
+    /// Makes the first user, and logs them in.
+    pub(crate) fn first(&self, machine: Machine, store: &Path, more: &[(&str, &str)]) -> Result<()> {
+        let recipe = self.recipe(store, "first", more);
+        let mut create = Command::new(&self.binary);
+        create.args(["createuser", "--noinput", "--username", "user-1", "--email", "user-1@example.com"]);
+        // The address is filled in only when a server starts.
+        create.envs(recipe.environment.iter().filter(|(name, _)| name != "COUNTERSIGN_LISTEN").cloned());
+        output(create.env("COUNTERSIGN_PASSWORD", PASSWORD).current_dir(&self.work))?;
+        let server = Server::start(machine, &recipe, HEALTH)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
             let api = Accounts { rotates: true };
@@ -212,12 +204,13 @@ pub(crate) struct Mint {
 
 /// A session of the store, as it stands.
 pub(crate) struct Row {
-    id: SessionId,
-    user: UserId,
-    generation: Generation,
-    created_at: i64,
-    rotated_at: i64,
-    expires_at: i64,
+    pub(crate) id: SessionId,
+    pub(crate) user: UserId,
+    pub(crate) generation: Generation,
+    /// These in seconds.
+    pub(crate) created_at: i64,
+    pub(crate) rotated_at: i64,
+    pub(crate) expires_at: i64,
 }
 
 impl Store {
@@ -270,18 +263,23 @@ impl Store {
     }
 
     pub(crate) fn mint(&self) -> Result<Mint> {
-        let derived = Derived::from_root(&Secret::new(ROOT_SECRET))?;
-        let refresh = RefreshSigner::new(&Secret::new(REFRESH_SECRET), PUBLIC_URL.to_owned())?;
         let db = Connection::open_with_flags(self.database(), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let (kid, sealed): (String, Vec<u8>) =
             db.query_row("SELECT kid, sealed FROM signing_keys", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let private = derived.sealing.open(&kid, &sealed)?;
-        let access = SigningKey::from_pkcs8(Algorithm::EdDsa, KeyId::parse(&kid)?, &private)?;
-        Ok(Mint { derived, refresh, access })
+        Mint::new(&kid, &sealed)
     }
 }
 
 impl Mint {
+    /// With a signing key as the store has it.
+    pub(crate) fn new(kid: &str, sealed: &[u8]) -> Result<Self> {
+        let derived = Derived::from_root(&Secret::new(ROOT_SECRET))?;
+        let refresh = RefreshSigner::new(&Secret::new(REFRESH_SECRET), PUBLIC_URL.to_owned())?;
+        let private = derived.sealing.open(kid, sealed)?;
+        let access = SigningKey::from_pkcs8(Algorithm::EdDsa, KeyId::parse(kid)?, &private)?;
+        Ok(Self { derived, refresh, access })
+    }
+
     /// What a client of this session would hold.
     pub(crate) fn session(&self, row: &Row) -> Session {
         let csrf = self.derived.csrf.token(row.id);
