@@ -8,7 +8,7 @@ export type components = {
          * @description The refusal's word for programs. It does not change.
          * @enum {string}
          */
-        Code: "malformed_body" | "missing_credentials" | "malformed_request" | "invalid_request" | "invalid_idempotency_key" | "invalid_fields" | "invalid_password" | "not_authenticated" | "token_prefix_missing" | "token_expired" | "token_invalid" | "session_ended" | "user_inactive" | "invalid_credentials" | "refresh_token_invalid" | "refresh_token_expired" | "refresh_token_reused" | "origin_not_allowed" | "csrf_failed" | "permission_denied" | "body_delivery_not_for_browsers" | "wrong_password" | "not_found" | "method_not_allowed" | "request_timeout" | "body_too_large" | "unsupported_media_type" | "throttled" | "headers_too_large" | "internal_error" | "overloaded" | "unavailable";
+        Code: "malformed_body" | "missing_credentials" | "malformed_request" | "invalid_request" | "invalid_idempotency_key" | "invalid_fields" | "invalid_password" | "not_authenticated" | "token_prefix_missing" | "token_expired" | "token_invalid" | "session_ended" | "user_inactive" | "invalid_credentials" | "refresh_token_invalid" | "refresh_token_expired" | "refresh_token_reused" | "origin_not_allowed" | "csrf_failed" | "permission_denied" | "body_delivery_not_for_browsers" | "too_many_rights" | "wrong_password" | "not_found" | "method_not_allowed" | "request_timeout" | "body_too_large" | "unsupported_media_type" | "throttled" | "headers_too_large" | "internal_error" | "overloaded" | "unavailable";
         /** @description The CSRF token after a reload. */
         Csrf: {
             /** @description The CSRF token of the session whose refresh cookie came along. */

@@ -13,6 +13,11 @@ use crate::time::Timestamp;
 #[serde(transparent)]
 pub struct UserId(pub i64);
 
+/// A group's id: positive, never used twice.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct GroupId(pub i64);
+
 /// A session's id: a UUIDv7, so that sessions lie in the store in the order of their birth.
 ///
 /// It is no secret and no credential: it names a session in both JWTs and in the list of sessions.
@@ -55,6 +60,12 @@ impl Generation {
 }
 
 impl fmt::Display for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for GroupId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }

@@ -11,6 +11,7 @@
 //! - [`fields`]: custom user fields: what they take, and who may write them.
 //! - [`guess`]: how many failed passwords are too many.
 //! - [`name`]: user names and e-mail addresses.
+//! - [`rights`]: permissions, groups, and who may change whose.
 //! - [`origin`]: web origins, and who may call from which.
 //! - [`json`]: JSON as we take it from strangers: no duplicate members, a bounded depth.
 
@@ -24,11 +25,13 @@ pub mod json;
 pub mod jwt;
 pub mod name;
 pub mod origin;
+pub mod rights;
 pub mod secret;
 pub mod session;
 pub mod time;
 
 pub use client::{Client, Network};
-pub use id::{Generation, SessionId, UserId};
+pub use id::{Generation, GroupId, SessionId, UserId};
+pub use rights::{BuiltIn, ClaimsRoom, GroupName, PermissionName, Rights};
 pub use secret::Secret;
 pub use time::{Clock, Seconds, Timestamp};

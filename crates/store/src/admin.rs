@@ -4,7 +4,7 @@ use countersign_core::Network;
 use countersign_core::admin::AdminSessionId;
 
 use crate::user::{Password, PasswordHash};
-use crate::{CreateUserError, StoreError};
+use crate::{PeopleError, StoreError};
 
 /// What a sign-in to the admin site does besides starting a session.
 #[derive(Clone, Debug)]
@@ -27,7 +27,7 @@ pub enum SetUpError {
     NoLonger,
     /// The user won't do.
     #[error(transparent)]
-    User(CreateUserError),
+    User(PeopleError),
     /// The store's own trouble.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use countersign_core::{SessionId, Timestamp, UserId};
+use countersign_core::{Seconds, SessionId, Timestamp, UserId};
 use serde_json::{Map, Value};
 
 /// Something that happened.
@@ -63,6 +63,20 @@ pub enum EventKind {
     UserDeleted,
     /// A user's failed guesses were forgotten.
     UserUnlocked,
+    /// Someone who looks after users changed one; the detail has before and after.
+    UserChanged,
+    /// A link with which a user sets a password was made.
+    PasswordLinkMade,
+    /// A group was made.
+    GroupCreated,
+    /// A group was changed; the detail has before and after.
+    GroupChanged,
+    /// A group was deleted.
+    GroupDeleted,
+    /// A permission was made.
+    PermissionCreated,
+    /// A permission was deleted.
+    PermissionDeleted,
     /// A signing key was made.
     KeyCreated,
     /// Signing keys were removed.
@@ -83,14 +97,76 @@ pub struct AuditRow {
 /// Which rows to read.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct AuditFilter {
-    /// Only of this kind.
-    pub kind: Option<EventKind>,
+    /// Only of these kinds; none named: of every kind.
+    pub kinds: Vec<EventKind>,
+    /// Only what this user did.
+    pub actor: Option<UserId>,
     /// Only what was done to this user.
     pub user: Option<UserId>,
-    /// Only before this row.
-    pub before: Option<i64>,
+    /// Only what happened at this moment or later.
+    pub from: Option<Timestamp>,
+    /// Only what happened before this moment.
+    pub until: Option<Timestamp>,
+    /// Only what comes after this row, newest first.
+    pub after: Option<AuditCursor>,
     /// At most so many rows.
     pub limit: u32,
+}
+
+/// A place in the audit. Its text goes into the address of the next page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AuditCursor {
+    /// When the last row of the page before happened.
+    pub at: Timestamp,
+    /// Its number.
+    pub seq: i64,
+}
+
+/// What is to be counted, for a chart.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AuditCounts {
+    /// Of these kinds.
+    pub kinds: Vec<EventKind>,
+    /// From this moment on.
+    pub from: Timestamp,
+    /// Up to just before this one.
+    pub until: Timestamp,
+    /// How long a step is.
+    pub step: Seconds,
+}
+
+/// How often something happened in a step of time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AuditCount {
+    /// What.
+    pub kind: EventKind,
+    /// When the step begins.
+    pub start: Timestamp,
+    /// How often.
+    pub count: u64,
+}
+
+impl AuditRow {
+    /// Its place, for the page after it.
+    pub fn cursor(&self) -> AuditCursor {
+        AuditCursor { at: self.event.at, seq: self.seq }
+    }
+}
+
+impl std::fmt::Display for AuditCursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.at.millis(), self.seq)
+    }
+}
+
+impl std::str::FromStr for AuditCursor {
+    type Err = crate::NotACursor;
+
+    fn from_str(text: &str) -> Result<Self, crate::NotACursor> {
+        let (at, seq) = text.split_once(':').ok_or(crate::NotACursor)?;
+        let at = Timestamp::from_millis(at.parse().map_err(|_| crate::NotACursor)?);
+        Ok(Self { at, seq: seq.parse().map_err(|_| crate::NotACursor)? })
+    }
 }
 
 impl AuditEvent {
@@ -112,7 +188,7 @@ impl AuditEvent {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 26] = [
         Self::Login,
         Self::LoginFailed,
         Self::LoginThrottled,
@@ -129,6 +205,13 @@ impl EventKind {
         Self::UserDeactivated,
         Self::UserDeleted,
         Self::UserUnlocked,
+        Self::UserChanged,
+        Self::PasswordLinkMade,
+        Self::GroupCreated,
+        Self::GroupChanged,
+        Self::GroupDeleted,
+        Self::PermissionCreated,
+        Self::PermissionDeleted,
         Self::KeyCreated,
         Self::KeysRemoved,
         Self::KeysResealed,
@@ -153,6 +236,13 @@ impl EventKind {
             Self::UserDeactivated => "user_deactivated",
             Self::UserDeleted => "user_deleted",
             Self::UserUnlocked => "user_unlocked",
+            Self::UserChanged => "user_changed",
+            Self::PasswordLinkMade => "password_link_made",
+            Self::GroupCreated => "group_created",
+            Self::GroupChanged => "group_changed",
+            Self::GroupDeleted => "group_deleted",
+            Self::PermissionCreated => "permission_created",
+            Self::PermissionDeleted => "permission_deleted",
             Self::KeyCreated => "key_created",
             Self::KeysRemoved => "keys_removed",
             Self::KeysResealed => "keys_resealed",

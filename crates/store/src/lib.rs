@@ -26,7 +26,9 @@ mod admin;
 mod audit;
 mod fields;
 mod key;
+mod listing;
 mod news;
+mod people;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 mod row;
@@ -36,18 +38,26 @@ pub mod sqlite;
 mod told;
 mod user;
 
+use std::collections::BTreeSet;
+
 use countersign_core::admin::{AdminSession, AdminSessionId};
 use countersign_core::session::{EndReason, RotationPolicy, Session};
-use countersign_core::{Network, SessionId, Timestamp, UserId};
+use countersign_core::{GroupId, GroupName, Network, PermissionName, Rights, SessionId, Timestamp, UserId};
 
 pub use admin::{AdminLogin, SetUpError};
-pub use audit::{AuditEvent, AuditFilter, AuditRow, EventKind};
+pub use audit::{AuditCount, AuditCounts, AuditCursor, AuditEvent, AuditFilter, AuditRow, EventKind};
 pub use fields::{EnteredPage, FieldHolder};
 pub use key::StoredKey;
 pub use news::{News, NewsItem, NewsSeq};
+pub use people::{
+    ChangedGroup, ChangedUser, Edit, Group, GroupChange, GroupFilter, LinkHash, NotACursor, Page,
+    PeopleError, Permission, Person, Reach, SessionFilter, SessionRow, UserChange, UserCursor, UserDetail,
+    UserFilter, UserPage, UserSort,
+};
 pub use session::{EndOutcome, Login, Rotate, Rotation, SessionEnd, StartOutcome};
 pub use user::{
-    CeilingState, Failures, LoginUser, NewUser, Password, PasswordHash, ProfileChange, User, UserSelector,
+    CeilingState, Failures, LoginUser, NewUser, Password, PasswordHash, PasswordLink, ProfileChange, User,
+    UserSelector,
 };
 
 /// The store: one of the engines, behind one face.
@@ -70,20 +80,6 @@ pub enum StoreError {
     /// The database holds what this program can't have written, or refused a statement of ours: a defect.
     #[error("the database is not as expected: {0}")]
     Defect(String),
-}
-
-/// Why a user could not be made.
-#[derive(Debug, thiserror::Error)]
-pub enum CreateUserError {
-    /// Another user has this name, or one that differs only in case.
-    #[error("a user of this name exists already")]
-    UsernameTaken,
-    /// Another user has the value of this field, which is unique.
-    #[error("another user has this {0} already")]
-    FieldTaken(String),
-    /// The store's own trouble.
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }
 
 /// Why a profile could not be changed. Nothing of it has been.
@@ -151,8 +147,8 @@ impl Store {
         engine!(self, engine => engine.user_for_login(who, by_email, network).await)
     }
 
-    /// Makes a user, at the event's moment. The event is told the new id.
-    pub async fn create_user(&self, new: NewUser, event: AuditEvent) -> Result<User, CreateUserError> {
+    /// Makes a user with what they may do, at the event's moment. The event is told the new id.
+    pub async fn create_user(&self, new: NewUser, event: AuditEvent) -> Result<User, PeopleError> {
         engine!(self, engine => engine.create_user(new, event).await)
     }
 
@@ -188,19 +184,26 @@ impl Store {
         engine!(self, engine => engine.change_password(checked, password, next, event).await)
     }
 
-    /// Activates or deactivates a user; deactivating ends their sessions. `false`: no such user.
+    /// Activates or deactivates a user; deactivating ends their sessions. `false`: no such user. The last active
+    /// superuser stays.
     pub async fn set_active(
         &self,
         user: UserId,
         active: bool,
         event: AuditEvent,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<bool, PeopleError> {
         engine!(self, engine => engine.set_active(user, active, event).await)
     }
 
-    /// Deletes a user and ends their sessions (their rows stay until their tokens have died, to say why).
-    pub async fn delete_user(&self, user: UserId, event: AuditEvent) -> Result<bool, StoreError> {
-        engine!(self, engine => engine.delete_user(user, event).await)
+    /// Deletes a user and ends their sessions (their rows stay until their tokens have died, to say why). `false`: no
+    /// such user. The last active superuser stays.
+    pub async fn delete_user(
+        &self,
+        user: UserId,
+        reach: Reach,
+        event: AuditEvent,
+    ) -> Result<bool, PeopleError> {
+        engine!(self, engine => engine.delete_user(user, reach, event).await)
     }
 
     /// The custom fields of users after this one, by their ids; at most so many.
@@ -229,6 +232,128 @@ impl Store {
     /// Forgets the failed guesses at a user's password (`users unlock`). `false`: no such user.
     pub async fn unlock(&self, user: UserId, event: AuditEvent) -> Result<bool, StoreError> {
         engine!(self, engine => engine.unlock(user, event).await)
+    }
+}
+
+/// Looking after people. What changes what someone may do is news ([`NewsItem::UserChanged`],
+/// [`NewsItem::RightsChanged`]).
+impl Store {
+    /// A page of users.
+    pub async fn users(&self, filter: UserFilter) -> Result<UserPage, StoreError> {
+        engine!(self, engine => engine.users(filter).await)
+    }
+
+    /// A user and what they may do, and what else there is to say about the account.
+    pub async fn user_detail(&self, user: UserId) -> Result<Option<UserDetail>, StoreError> {
+        engine!(self, engine => engine.user_detail(user).await)
+    }
+
+    /// What a user may do.
+    pub async fn rights(&self, user: UserId) -> Result<Option<Rights>, StoreError> {
+        engine!(self, engine => engine.rights(user).await)
+    }
+
+    /// Changes a user: what they are called, whether they may log in, what they may do.
+    ///
+    /// The event gets a detail `changes`, with before and after. Where nothing is changed, nothing is written. A user
+    /// who is switched off loses their sessions. An open link to set a password goes where the user is switched off,
+    /// gets another address or may do more than when it was made. The last active superuser stays one.
+    pub async fn change_user(
+        &self,
+        user: UserId,
+        change: UserChange,
+        reach: Reach,
+        event: AuditEvent,
+    ) -> Result<ChangedUser, PeopleError> {
+        engine!(self, engine => engine.change_user(user, change, reach, event).await)
+    }
+
+    /// Keeps a link with which an active user can set a password, in place of the one before.
+    pub async fn make_password_link(
+        &self,
+        link: PasswordLink,
+        reach: Reach,
+        event: AuditEvent,
+    ) -> Result<(), PeopleError> {
+        engine!(self, engine => engine.make_password_link(link, reach, event).await)
+    }
+
+    /// Whose link this is, if it is still good; it stays so.
+    pub async fn password_link(&self, hash: LinkHash, now: Timestamp) -> Result<Option<User>, StoreError> {
+        engine!(self, engine => engine.password_link(hash, now).await)
+    }
+
+    /// Uses up a link: if it is still good, its user's password is set, as [`Store::set_password`] does it. Of many
+    /// uses at once, one gets there. The event is told the user's id.
+    pub async fn use_password_link(
+        &self,
+        hash: LinkHash,
+        password: Password,
+        event: AuditEvent,
+    ) -> Result<Option<User>, StoreError> {
+        engine!(self, engine => engine.use_password_link(hash, password, event).await)
+    }
+}
+
+/// Groups and permissions.
+impl Store {
+    /// A page of groups, by name.
+    pub async fn groups(&self, filter: GroupFilter) -> Result<Page<Group, GroupName>, StoreError> {
+        engine!(self, engine => engine.groups(filter).await)
+    }
+
+    /// A group.
+    pub async fn group(&self, group: GroupId) -> Result<Option<Group>, StoreError> {
+        engine!(self, engine => engine.group(group).await)
+    }
+
+    /// Makes a group whose members have these permissions. The event is told its name and id.
+    pub async fn create_group(
+        &self,
+        name: GroupName,
+        permissions: BTreeSet<PermissionName>,
+        event: AuditEvent,
+    ) -> Result<Group, PeopleError> {
+        engine!(self, engine => engine.create_group(name, permissions, event).await)
+    }
+
+    /// Changes a group. The event gets a detail `changes`, with before and after.
+    pub async fn change_group(
+        &self,
+        group: GroupId,
+        change: GroupChange,
+        event: AuditEvent,
+    ) -> Result<ChangedGroup, PeopleError> {
+        engine!(self, engine => engine.change_group(group, change, event).await)
+    }
+
+    /// Deletes a group; its members lose what they had through it. `false`: no such group.
+    pub async fn delete_group(&self, group: GroupId, event: AuditEvent) -> Result<bool, StoreError> {
+        engine!(self, engine => engine.delete_group(group, event).await)
+    }
+
+    /// All permissions, by name.
+    pub async fn permissions(&self) -> Result<Vec<Permission>, StoreError> {
+        engine!(self, engine => engine.permissions().await)
+    }
+
+    /// Makes a permission that isn't built in. The event is told its name.
+    pub async fn create_permission(
+        &self,
+        name: PermissionName,
+        description: String,
+        event: AuditEvent,
+    ) -> Result<(), PeopleError> {
+        engine!(self, engine => engine.create_permission(name, description, event).await)
+    }
+
+    /// Deletes a permission, and takes it from all who have it. `false`: no such permission.
+    pub async fn delete_permission(
+        &self,
+        name: PermissionName,
+        event: AuditEvent,
+    ) -> Result<bool, PeopleError> {
+        engine!(self, engine => engine.delete_permission(name, event).await)
     }
 }
 
@@ -262,6 +387,14 @@ impl Store {
     /// A session and its user, whatever state either is in.
     pub async fn session(&self, id: SessionId) -> Result<Option<(Session, Option<User>)>, StoreError> {
         engine!(self, engine => engine.session(id).await)
+    }
+
+    /// A page of sessions, of all users or one, newest first.
+    pub async fn list_sessions(
+        &self,
+        filter: SessionFilter,
+    ) -> Result<Page<SessionRow, SessionId>, StoreError> {
+        engine!(self, engine => engine.list_sessions(filter).await)
     }
 
     /// A user's live sessions, newest first, at most a thousand.
@@ -430,5 +563,10 @@ impl Store {
     /// Reads the audit, newest first.
     pub async fn audit_rows(&self, filter: AuditFilter) -> Result<Vec<AuditRow>, StoreError> {
         engine!(self, engine => engine.audit_rows(filter).await)
+    }
+
+    /// How much happened, by kind, in each step of a span of time. Steps in which nothing did are left out.
+    pub async fn audit_counts(&self, counts: AuditCounts) -> Result<Vec<AuditCount>, StoreError> {
+        engine!(self, engine => engine.audit_counts(counts).await)
     }
 }

@@ -24,6 +24,8 @@ pub enum NewsItem {
     SessionEnded(SessionEnd),
     /// A user's rights or data changed.
     UserChanged(UserId),
+    /// The rights of many users changed: a group or a permission did.
+    RightsChanged,
     /// The signing keys changed.
     KeysChanged,
 }

@@ -4,12 +4,14 @@ use std::net::IpAddr;
 
 use countersign_core::admin::{AdminSession, AdminSessionId};
 use countersign_core::session::{Delivery, EndReason, Ended, Session};
-use countersign_core::{Client, Generation, SessionId, Timestamp, UserId};
+use countersign_core::{
+    Client, Generation, GroupId, GroupName, PermissionName, SessionId, Timestamp, UserId,
+};
 use serde_json::{Map, Value};
 
 use crate::{
-    AuditEvent, AuditRow, CeilingState, EventKind, LoginUser, NewsItem, PasswordHash, SessionEnd, StoreError,
-    StoredKey, User,
+    AuditCount, AuditCounts, AuditEvent, AuditRow, CeilingState, EventKind, LoginUser, NewsItem,
+    PasswordHash, Permission, Person, SessionEnd, SessionRow, StoreError, StoredKey, User, listing,
 };
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -226,8 +228,59 @@ pub(crate) fn audit(row: &impl Columns) -> Result<AuditRow> {
     Ok(AuditRow { seq: row.number_there(0)?, event })
 }
 
+/// Reads a session and its user's name from [`session_columns`], and one more.
+pub(crate) fn session_row(row: &impl Columns) -> Result<SessionRow> {
+    Ok(SessionRow { session: session(row)?, username: row.text(SESSION_WIDTH)? })
+}
+
+/// Reads a user and what they are sorted by from [`user_columns`], and one more.
+pub(crate) fn sorted_user(row: &impl Columns) -> Result<(User, String)> {
+    Ok((user(row, 0)?, row.text_there(USER_WIDTH)?))
+}
+
+/// Reads a count from the number of a step, and how often something happened in it.
+pub(crate) fn audit_count(row: &impl Columns, asked: &AuditCounts, kind: EventKind) -> Result<AuditCount> {
+    let (number, count) = (row.number_there(0)?, row.number_there(1)?);
+    let start = Timestamp::from_millis(asked.from.millis() + number * listing::audit::step(asked));
+    Ok(AuditCount { kind, start, count: count.unsigned_abs() })
+}
+
+pub(crate) fn permission_name(row: &impl Columns, column: usize) -> Result<PermissionName> {
+    known(PermissionName::parse(&row.text_there(column)?).ok(), "the name of a permission")
+}
+
+pub(crate) fn group_name(row: &impl Columns, column: usize) -> Result<GroupName> {
+    known(GroupName::parse(&row.text_there(column)?).ok(), "the name of a group")
+}
+
+/// Reads a permission from its name, description, and whether it is built in.
+pub(crate) fn permission(row: &impl Columns) -> Result<Permission> {
+    Ok(Permission { name: permission_name(row, 0)?, description: row.text_there(1)?, built_in: row.flag(2)? })
+}
+
+/// Reads what a detail says of an account from [`DETAIL`](crate::people::DETAIL): all but the person.
+pub(crate) fn account(row: &impl Columns) -> Result<(bool, CeilingState, Option<Timestamp>)> {
+    let ceiling = CeilingState {
+        failures: u32::try_from(row.number_there(1)?).unwrap_or(u32::MAX),
+        last_failure_at: row.optional_timestamp(2)?,
+    };
+    let hash = PasswordHash::new(row.text_there(0)?);
+    Ok((hash.is_usable(), ceiling, row.optional_timestamp(3)?))
+}
+
+/// Takes a row of [`MEMBERSHIPS`](crate::people::MEMBERSHIPS) in.
+pub(crate) fn membership(row: &impl Columns, person: &mut Person) -> Result<()> {
+    match row.number_there(0)? {
+        0 => drop(person.groups.insert(GroupId(row.number_there(1)?), group_name(row, 2)?)),
+        1 => drop(person.permissions.insert(permission_name(row, 2)?)),
+        _ => drop(person.inherited.insert(permission_name(row, 2)?)),
+    }
+    Ok(())
+}
+
 const SESSION_ENDED: &str = "session_ended";
 const USER_CHANGED: &str = "user_changed";
+const RIGHTS_CHANGED: &str = "rights_changed";
 const KEYS_CHANGED: &str = "keys_changed";
 
 /// Reads a piece of news, with the time of its writing, from [`news_columns`].
@@ -238,6 +291,7 @@ pub(crate) fn news(row: &impl Columns) -> Result<(Timestamp, NewsItem)> {
             Some(NewsItem::SessionEnded(end))
         }
         USER_CHANGED => row.optional_user_id(4)?.map(NewsItem::UserChanged),
+        RIGHTS_CHANGED => Some(NewsItem::RightsChanged),
         KEYS_CHANGED => Some(NewsItem::KeysChanged),
         _ => None,
     };
@@ -251,6 +305,7 @@ pub(crate) fn news_values(
     match item {
         NewsItem::SessionEnded(end) => (SESSION_ENDED, Some(end.session), None, Some(end.reason.as_str())),
         NewsItem::UserChanged(UserId(user)) => (USER_CHANGED, None, Some(user), None),
+        NewsItem::RightsChanged => (RIGHTS_CHANGED, None, None, None),
         NewsItem::KeysChanged => (KEYS_CHANGED, None, None, None),
     }
 }

@@ -1,7 +1,7 @@
 //! What is asked of the store about sessions, and what it answers.
 
 use countersign_core::session::{Answer, EndReason, Ended, Refusal, ReplayKey, Session};
-use countersign_core::{Client, Generation, Network, SessionId, UserId};
+use countersign_core::{ClaimsRoom, Client, Generation, Network, Rights, SessionId, UserId};
 
 use crate::user::{Password, PasswordHash, User};
 
@@ -16,20 +16,27 @@ pub struct Login {
     pub replaces: Vec<SessionId>,
     /// Where the login came from.
     pub network: Network,
+    /// Whether the answer is to say what the user may do, and how much there is room for.
+    pub wants_rights: Option<ClaimsRoom>,
 }
 
 /// What became of a session that was to start.
+#[expect(clippy::large_enum_variant, reason = "the large one is the usual one, and each is soon taken apart")]
 #[derive(Clone, PartialEq, Debug)]
 pub enum StartOutcome {
     /// It has started. With the user as they are now, and those sessions that ended with it.
     Started {
         /// The user.
         user: User,
+        /// What they may do, if the login wanted to know.
+        rights: Option<Rights>,
         /// The sessions that ended in the same transaction.
         ended: Vec<SessionId>,
     },
     /// The user was deactivated or deleted, or the password changed, between the check and now. Nothing has changed.
     NoLonger,
+    /// There is no room for what the user may do. Nothing has changed.
+    TooManyRights,
 }
 
 /// A refresh token that verified: what it says, and who brought it.
@@ -45,6 +52,8 @@ pub struct Rotate {
     pub key: Option<ReplayKey>,
     /// Who brought it.
     pub client: Client,
+    /// Whether the answer is to say what the user may do, and how much there is room for.
+    pub wants_rights: Option<ClaimsRoom>,
 }
 
 /// What became of a use of a refresh token.
@@ -56,6 +65,8 @@ pub enum Rotation {
         session: Session,
         /// Its user.
         user: User,
+        /// What they may do, if it was asked for.
+        rights: Option<Rights>,
     },
     /// The session is as it was, and the current generation is to be answered.
     Answered {
@@ -63,11 +74,15 @@ pub enum Rotation {
         session: Session,
         /// Its user.
         user: User,
+        /// What they may do, if it was asked for.
+        rights: Option<Rights>,
         /// Why.
         answer: Answer,
     },
     /// Refused. With [`Refusal::Reused`] the session has ended, just now, and the audit has it.
     Refused(Refusal),
+    /// There is no room for what the user may do. Nothing has changed, and the token stays as good as it was.
+    TooManyRights,
 }
 
 /// What became of a session that was to end.

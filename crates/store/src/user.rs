@@ -1,9 +1,10 @@
 //! Users, as the store keeps them.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use countersign_core::name::NameKey;
-use countersign_core::{Timestamp, UserId};
+use countersign_core::{GroupId, PermissionName, Timestamp, UserId};
 use serde_json::{Map, Value};
 
 /// A user, without the password.
@@ -104,8 +105,23 @@ pub struct NewUser {
     pub is_staff: bool,
     /// Whether the user has every right.
     pub is_superuser: bool,
+    /// The groups that the user is in.
+    pub groups: BTreeSet<GroupId>,
+    /// The permissions that the user has directly.
+    pub permissions: BTreeSet<PermissionName>,
     /// The values of the declared custom fields.
     pub fields: Map<String, Value>,
+}
+
+/// A link with which a user sets a password.
+#[derive(Clone, Debug)]
+pub struct PasswordLink {
+    /// Whose.
+    pub user: UserId,
+    /// The SHA-256 of its token.
+    pub hash: [u8; 32],
+    /// Until when it is good.
+    pub expires_at: Timestamp,
 }
 
 /// What a user changes of themselves; `None` leaves it as it is.
@@ -136,9 +152,21 @@ impl PasswordHash {
         Self(text.into())
     }
 
+    /// Whether a password could be right: not where it is empty, or begins with Django's mark for none.
+    pub fn is_usable(&self) -> bool {
+        !self.0.is_empty() && !self.0.starts_with('!')
+    }
+
     /// The text, for the one place that checks it.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+impl Password {
+    /// No password is right, until one is set by a link.
+    pub fn unusable() -> Self {
+        Self { hash: PasswordHash::new("!"), cost: "none".to_owned() }
     }
 }
 

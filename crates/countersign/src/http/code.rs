@@ -82,6 +82,9 @@ codes! {
     PermissionDenied = FORBIDDEN "permission_denied";
     /// A browser asked for body delivery from an origin that is not in `native_origins`.
     BodyDeliveryNotForBrowsers = FORBIDDEN "body_delivery_not_for_browsers";
+    /// The user has more groups and permissions than fit into an access token (`claims_include`), so none is made. Only
+    /// who runs the server can mend it; the session, if there is one, stays as it is.
+    TooManyRights = FORBIDDEN "too_many_rights";
     /// The current password, asked for again, is missing or wrong. It counts as a guess.
     WrongPassword = FORBIDDEN "wrong_password";
 

@@ -49,6 +49,7 @@ fn problem(error: &Error) -> Problem {
             let detail = error.to_string();
             Code::Overloaded.problem(detail).with_retry_after(Seconds(1))
         }
+        Error::TooManyRights => Code::TooManyRights.problem(error.to_string()),
         Error::NotAuthenticated => Problem::not_authenticated(),
         Error::RefreshTokenInvalid => {
             refused_token(Code::RefreshTokenInvalid, "invalid refresh token, please login again.")
@@ -70,6 +71,9 @@ fn problem(error: &Error) -> Problem {
         Error::InvalidFields(errors) => {
             Code::InvalidFields.problem(error.to_string()).with_errors(errors.clone())
         }
+        Error::Denied(_) => Problem::permission_denied(),
+        // No route of the API has a use case that ends so; the pages and commands that have one print the sentence.
+        Error::Conflict(_) => Code::InvalidRequest.problem(error.to_string()),
         // No route of the API takes a link; its pages say it in their own way.
         Error::LinkInvalid | Error::NotFound => Code::NotFound.problem(error.to_string()),
         Error::Unavailable(cause) => {

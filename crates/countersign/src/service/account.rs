@@ -6,14 +6,14 @@ use countersign_core::fields::Editor;
 use countersign_core::jwt::AccessClaims;
 use countersign_core::name::Email;
 use countersign_core::session::{Delivery, EndReason, NewSession, Session};
-use countersign_core::{Client, SessionId, UserId};
+use countersign_core::{Client, Rights, SessionId, UserId};
 use countersign_store::{EndOutcome, EventKind, ProfileChange, StartOutcome, User, UserSelector};
 use serde_json::{Map, Value};
 
 use super::error::FieldErrors;
-use super::login::TRIES;
+use super::login::{TRIES, too_many_rights};
 use super::password::Password;
-use super::tokens::SignedIn;
+use super::tokens::{SignedIn, Subject};
 use super::{Error, Service, audit};
 
 /// The longest first or last name, in characters.
@@ -111,6 +111,7 @@ impl Service {
         let mut checked = self.check_own_password(claims.user, old.clone(), client).await?;
         let user = self.read_user(claims.user).await?;
         self.check_policy(&new, &user)?;
+        let rights = self.rights_for_token(claims.user).await?;
         let password = self.hash_password(client.network(), new).await?;
         let before = self.timed("session", self.store.session(claims.session)).await?;
         let now = self.now();
@@ -131,12 +132,25 @@ impl Service {
                 audit::log(&event);
                 self.catch_up().await;
                 let csrf = self.tokens.new_csrf(&next);
-                return Ok(self.tokens.issue(next, user, csrf, &*self.random, now)?);
+                return Ok(self.tokens.issue(
+                    next,
+                    Subject { user, rights: rights.clone() },
+                    csrf,
+                    &*self.random,
+                    now,
+                )?);
             }
             // The stored hash has changed since the check: a login elsewhere may just have upgraded it.
             checked = self.check_own_password(claims.user, old.clone(), client).await?;
         }
         Err(Error::Overloaded)
+    }
+
+    /// What is to stand in the tokens of a user of what they may do; refuses where there is no room for it.
+    async fn rights_for_token(&self, user: UserId) -> Result<Option<Rights>, Error> {
+        let Some(room) = self.tokens.room() else { return Ok(None) };
+        let rights = self.timed("rights", self.store.rights(user)).await?.ok_or(Error::UserInactive)?;
+        if room.holds(&rights) { Ok(Some(rights)) } else { Err(too_many_rights(user)) }
     }
 
     /// The user's live sessions, newest first.
@@ -204,7 +218,7 @@ pub(super) fn parse_email(text: &str) -> Result<(String, countersign_core::name:
     Ok((email.as_str().to_owned(), email.key()))
 }
 
-fn checked_name(field: &str, name: Option<String>, errors: &mut FieldErrors) -> Option<String> {
+pub(super) fn checked_name(field: &str, name: Option<String>, errors: &mut FieldErrors) -> Option<String> {
     let name = name?;
     if name.chars().count() > NAME_MAX || name.chars().any(char::is_control) {
         let sentence = format!("Write at most {NAME_MAX} characters, without control characters.");

@@ -4,11 +4,12 @@
 
 use countersign_core::Seconds;
 use countersign_core::session::Refusal;
-use countersign_store::{CreateUserError, ProfileError, StoreError};
+use countersign_store::{ProfileError, StoreError};
 use countersign_verify::CsrfFailure;
 
 use super::derive::CryptoFailure;
 use super::keys::KeyError;
+use super::people::Denied;
 use super::tokens::IssueError;
 
 pub use countersign_core::fields::FieldErrors;
@@ -37,6 +38,12 @@ pub enum Error {
     /// The refresh token's time is over.
     #[error("expired refresh token, please login again.")]
     RefreshTokenExpired,
+    /// What the user may do doesn't fit into an access token, as `claims_include` has it.
+    #[error(
+        "this user has more groups and permissions than fit into an access token; whoever runs the server gives them \
+         fewer, or changes claims_include"
+    )]
+    TooManyRights,
     /// The CSRF header is missing, or isn't this session's.
     #[error("{0}")]
     CsrfFailed(CsrfFailure),
@@ -58,6 +65,12 @@ pub enum Error {
     /// Fields that won't do; why.
     #[error("some fields won't do")]
     InvalidFields(FieldErrors),
+    /// Who acts may not do that.
+    #[error(transparent)]
+    Denied(Denied),
+    /// What was asked for can't be, as things stand; the sentence says why.
+    #[error("{0}")]
+    Conflict(String),
     /// A link that counts once was used, or its time is over.
     #[error("this link doesn't count any more: it was used, its time is over, or a newer one was made")]
     LinkInvalid,
@@ -93,16 +106,6 @@ impl From<CryptoFailure> for Error {
 impl From<IssueError> for Error {
     fn from(error: IssueError) -> Self {
         Self::Internal(error.into())
-    }
-}
-
-impl From<CreateUserError> for Error {
-    fn from(error: CreateUserError) -> Self {
-        match error {
-            CreateUserError::UsernameTaken => Self::field("username", error.to_string()),
-            CreateUserError::FieldTaken(field) => Self::field_taken(&field),
-            CreateUserError::Store(error) => error.into(),
-        }
     }
 }
 

@@ -154,6 +154,7 @@ impl Liveness {
                     self.key_changes.fetch_add(1, Ordering::AcqRel);
                 }
                 NewsItem::UserChanged(user) => self.users.forget(*user),
+                NewsItem::RightsChanged => {}
             }
         }
     }

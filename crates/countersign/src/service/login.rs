@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 use super::metrics::LoginResult;
 use super::password::{Checked, HashingError, Password, StoredHash};
 use super::refresh::Presented;
-use super::tokens::SignedIn;
+use super::tokens::{SignedIn, Subject};
 use super::users::to_store;
 use super::{Error, Service, audit};
 
@@ -100,6 +100,7 @@ impl Service {
             upgraded: guess.checked.upgraded.as_ref().map(to_store),
             replaces: self.sessions_in(old),
             network: client.network(),
+            wants_rights: self.tokens.room(),
         };
         let event = AuditEvent {
             session: Some(session.id),
@@ -110,14 +111,19 @@ impl Service {
         self.outbox.forget_failures(found.user.id);
         let start = self.store.start_session(session.clone(), login, event);
         match self.timed("start_session", start).await {
-            Ok(StartOutcome::Started { user, ended }) => {
+            Ok(StartOutcome::Started { user, rights, ended }) => {
                 self.settle(guess, true, client).await;
                 audit::log(&logged);
                 if !ended.is_empty() {
                     self.catch_up().await;
                 }
                 let csrf = self.tokens.new_csrf(&session);
-                Ok(Some(self.tokens.issue(session, user, csrf, &*self.random, now)?))
+                Ok(Some(self.tokens.issue(session, Subject { user, rights }, csrf, &*self.random, now)?))
+            }
+            Ok(StartOutcome::TooManyRights) => {
+                let user = session.user;
+                self.settle(guess, true, client).await;
+                Err(too_many_rights(user))
             }
             Ok(StartOutcome::NoLonger) => {
                 guess.ticket.settle(Outcome::NotChecked, self.now());
@@ -227,6 +233,16 @@ impl Service {
     ) -> Result<countersign_store::Password, Error> {
         Ok(to_store(&self.hashing.hash(network, password).await?))
     }
+}
+
+/// What the one who runs the server reads in the log, and the client in the answer.
+pub(super) fn too_many_rights(user: UserId) -> Error {
+    tracing::error!(
+        user = user.0,
+        "claims_include: what this user may do doesn't fit into an access token of 6 KiB, so none was made; give them \
+         fewer groups and permissions, or leave one of the two out of claims_include"
+    );
+    Error::TooManyRights
 }
 
 /// A password that was checked.

@@ -3,7 +3,8 @@
 //! - [`login`]: a password becomes a session.
 //! - [`refresh`]: what a refresh token can do: refresh, logout, the CSRF token after a reload.
 //! - [`account`]: what a signed-in user does: profile, password, sessions.
-//! - [`users`]: what the one who runs the server does to users.
+//! - [`people`]: what those who look after users do: the admin site and the command line.
+//! - [`users`]: what a program that has Countersign inside does to users.
 //! - [`fields`]: custom fields, over all users.
 //! - [`admin`], [`setup`]: sessions of the admin site, and the first superuser.
 //! - [`tokens`], [`keys`], [`mod@derive`]: how tokens are made, by which keys, from which secrets.
@@ -27,6 +28,7 @@ pub mod login;
 pub(crate) mod metrics;
 pub mod open;
 pub mod password;
+pub mod people;
 pub mod refresh;
 pub mod setup;
 pub mod signing;

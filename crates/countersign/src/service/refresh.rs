@@ -12,8 +12,9 @@ use countersign_store::{AuditEvent, EndOutcome, EventKind, Rotate, Rotation};
 use countersign_verify::{CsrfFailure, CsrfHeader};
 
 use super::error::Error;
+use super::login::too_many_rights;
 use super::metrics::RotationResult;
-use super::tokens::SignedIn;
+use super::tokens::{SignedIn, Subject};
 use super::{Service, audit};
 
 /// The refresh tokens that a request brought, and how. `Debug` shows none.
@@ -80,21 +81,26 @@ impl Service {
             generation: claims.generation,
             key: key.map(|key| key.0),
             client: client.clone(),
+            wants_rights: self.tokens.room(),
         };
         let rotation = self
             .timed("rotate_session", self.store.rotate_session(rotate, self.settings.rotation_policy(), now))
             .await?;
-        let (session, user) = match rotation {
-            Rotation::Rotated { session, user } => {
+        let (session, user, rights) = match rotation {
+            Rotation::Rotated { session, user, rights } => {
                 self.metrics.rotation(RotationResult::Rotated);
-                (session, user)
+                (session, user, rights)
             }
-            Rotation::Answered { session, user, .. } => {
+            Rotation::Answered { session, user, rights, .. } => {
                 self.metrics.rotation(RotationResult::Answered);
                 if client.differs_from(&session.client) {
                     audit::log(&audit::own(EventKind::GraceElsewhere, user.id, client, now));
                 }
-                (session, user)
+                (session, user, rights)
+            }
+            Rotation::TooManyRights => {
+                self.metrics.rotation(RotationResult::Refused);
+                return Err(too_many_rights(claims.user));
             }
             Rotation::Refused(refusal) => {
                 self.metrics.rotation(RotationResult::Refused);
@@ -106,7 +112,7 @@ impl Service {
                 return Err(refusal.into());
             }
         };
-        Ok(self.tokens.issue(session, user, csrf_token, &*self.random, now)?)
+        Ok(self.tokens.issue(session, Subject { user, rights }, csrf_token, &*self.random, now)?)
     }
 
     /// The CSRF token of the live session whose refresh cookie came along, of whatever generation, and how long its

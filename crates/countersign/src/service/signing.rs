@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::derive::Derived;
 use super::keys::{self, KeyRing, KeyState, PUBLISHED_BEFORE};
+use super::people::Actor;
 use super::{Environment, Error, Service, audit};
 use crate::settings::Settings;
 
@@ -108,6 +109,10 @@ impl Service {
     /// Makes a new signing key. It is published at once and signs after [`PUBLISHED_BEFORE`]; with `at_once` it signs
     /// from now on, and verifiers with a cached key set refuse its tokens until they look again.
     pub async fn rotate_keys(&self, at_once: bool) -> Result<StoredKey, Error> {
+        self.rotate_keys_as(&Actor::Operator, at_once).await
+    }
+
+    pub(super) async fn rotate_keys_as(&self, actor: &Actor, at_once: bool) -> Result<StoredKey, Error> {
         if self.settings.access_algorithm == Algorithm::Hs256 {
             return Err(Error::field(
                 "access_algorithm",
@@ -120,7 +125,7 @@ impl Service {
         // A key sealed under a root that the servers don't have would be of no use to them.
         KeyRing::of_stored(&self.store.keys().await?, &self.roots, self.afterlife, now)?;
         let key = keys::make(self.settings.access_algorithm, root, &*self.random, now, signs_from)?;
-        let event = made(&key, now);
+        let event = AuditEvent { detail: made(&key, now).detail, ..actor.event(EventKind::KeyCreated, now) };
         self.store.add_key(key.clone(), event.clone()).await?;
         audit::log(&event);
         self.catch_up().await;
@@ -130,6 +135,10 @@ impl Service {
     /// Removes the keys whose last token has died, or the named ones whatever their state (a key that leaked: its
     /// tokens stop being good). The active key stays, unless it is named and a later one can take over.
     pub async fn prune_keys(&self, named: &[String]) -> Result<Vec<String>, Error> {
+        self.prune_keys_as(&Actor::Operator, named).await
+    }
+
+    pub(super) async fn prune_keys_as(&self, actor: &Actor, named: &[String]) -> Result<Vec<String>, Error> {
         let listed = self.list_keys().await?;
         let goes = |listed: &ListedKey| match named {
             [] => listed.state == KeyState::Dead,
@@ -153,7 +162,7 @@ impl Service {
         if !kids.is_empty() {
             let event = AuditEvent {
                 detail: Map::from_iter([("kids".to_owned(), Value::from(kids.clone()))]),
-                ..AuditEvent::new(EventKind::KeysRemoved, self.now())
+                ..actor.event(EventKind::KeysRemoved, self.now())
             };
             self.store.remove_keys(kids.clone(), event.clone()).await?;
             audit::log(&event);

@@ -10,7 +10,7 @@ use countersign_core::csrf::{Csh, CsrfKey, CsrfToken};
 use countersign_core::fields::UserFields;
 use countersign_core::jwt::{AccessClaims, RefreshClaims, RefreshSigner, RefreshVerifier, SigningError};
 use countersign_core::session::{Delivery, Session};
-use countersign_core::{Seconds, SessionId, Timestamp};
+use countersign_core::{ClaimsRoom, GroupName, PermissionName, Rights, Seconds, SessionId, Timestamp};
 use countersign_store::User;
 use serde_json::{Map, Value};
 
@@ -26,11 +26,21 @@ pub struct Tokens {
     refresh_lifetime: Seconds,
     claims_include: Vec<ExtraClaim>,
     user_fields: UserFields,
+    /// How much room there is for what the user may do, if it goes into the token.
+    room: Option<ClaimsRoom>,
     ring: RwLock<Arc<KeyRing>>,
     refresh_signer: RefreshSigner,
     /// Reads refresh tokens.
     pub refresh_verifier: RefreshVerifier,
     csrf: Vec<CsrfKey>,
+}
+
+/// Whom tokens are made for.
+pub struct Subject {
+    /// The user.
+    pub user: User,
+    /// What they may do, if the tokens say so ([`Tokens::room`]).
+    pub rights: Option<Rights>,
 }
 
 /// What a client gets at a login or a refresh. `Debug` shows no token.
@@ -76,6 +86,7 @@ impl Tokens {
             refresh_lifetime: settings.refresh_token_lifetime,
             claims_include: settings.claims_include.clone(),
             user_fields: settings.user_fields.clone(),
+            room: room(settings),
             ring: RwLock::new(Arc::new(ring)),
             refresh_signer: RefreshSigner::new(&settings.secrets.refresh_token.current, issuer.clone())
                 .map_err(|_| CryptoFailure)?,
@@ -84,6 +95,11 @@ impl Tokens {
             csrf: roots.iter().map(|root| root.csrf.clone()).collect(),
             issuer,
         })
+    }
+
+    /// How much room an access token has for what the user may do; `None`: it doesn't say.
+    pub fn room(&self) -> Option<ClaimsRoom> {
+        self.room
     }
 
     /// The keys in use.
@@ -116,7 +132,7 @@ impl Tokens {
     pub fn issue(
         &self,
         session: Session,
-        user: User,
+        Subject { user, rights }: Subject,
         csrf_token: Option<CsrfToken>,
         random: &dyn SecureRandom,
         now: Timestamp,
@@ -135,7 +151,7 @@ impl Tokens {
             expires_at,
             auth_time: Some(session.created_at.secs()),
             csh,
-            extra: self.extra_claims(&user),
+            extra: self.extra_claims(&user, rights.as_ref()),
         };
         let refresh = RefreshClaims {
             user: user.id,
@@ -161,24 +177,44 @@ impl Tokens {
         session.remember.then(|| self.refresh_lifetime.min(seconds_until(session.ends_at.secs(), now)))
     }
 
-    fn extra_claims(&self, user: &User) -> Map<String, Value> {
-        // There are no groups and permissions to give yet; a superuser has every right without them.
+    fn extra_claims(&self, user: &User, rights: Option<&Rights>) -> Map<String, Value> {
         let mut claims = self.user_fields.claims(&user.fields);
+        let Some(rights) = rights else { return claims };
         for claim in &self.claims_include {
-            match claim {
+            let (name, value) = match claim {
                 ExtraClaim::Groups => {
-                    claims.insert("groups".into(), Value::Array(Vec::new()));
+                    let names: Vec<_> = rights.groups.iter().map(GroupName::as_str).collect();
+                    ("groups", Value::from(names))
                 }
+                // A superuser has every right; a list of those that happen to be named would say less.
+                ExtraClaim::Permissions if rights.is_superuser => ("is_superuser", Value::Bool(true)),
                 ExtraClaim::Permissions => {
-                    claims.insert("permissions".into(), Value::Array(Vec::new()));
-                    if user.is_superuser {
-                        claims.insert("is_superuser".into(), Value::Bool(true));
-                    }
+                    let names: Vec<_> = rights.permissions.iter().map(PermissionName::as_str).collect();
+                    ("permissions", Value::from(names))
                 }
-            }
+            };
+            claims.insert(name.to_owned(), value);
         }
         claims
     }
+}
+
+/// The longest access token that is made. Servers and proxies take header sections of 8 KiB, with cookies and all.
+const ACCESS_TOKEN_MAX: usize = 6 * 1024;
+/// What a token's header and signature take of it, at most: those of RS256.
+const ENVELOPE: usize = 512;
+/// What the claims take that each token has, besides issuer and audience.
+const FIXED_CLAIMS: usize = 512;
+
+fn room(settings: &Settings) -> Option<ClaimsRoom> {
+    let includes = |claim| settings.claims_include.contains(&claim);
+    let (groups, permissions) = (includes(ExtraClaim::Groups), includes(ExtraClaim::Permissions));
+    // Three bytes of claims are four characters of a token.
+    let claims = (ACCESS_TOKEN_MAX - ENVELOPE) / 4 * 3;
+    let named = settings.public_url.as_str().len() + settings.audience().len();
+    let taken = FIXED_CLAIMS + named + settings.user_fields.claims_max();
+    let bytes = claims.saturating_sub(taken);
+    (groups || permissions).then_some(ClaimsRoom { groups, permissions, bytes })
 }
 
 impl fmt::Debug for SignedIn {

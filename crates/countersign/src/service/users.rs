@@ -1,10 +1,12 @@
 //! What the one who runs the server does to users: from the command line, the admin site, or the embedder's code.
 
+use std::collections::BTreeSet;
+
 use countersign_core::Client;
 use countersign_core::name::{NameKey, Username};
 use countersign_core::session::{EndReason, Session};
 use countersign_core::{SessionId, UserId};
-use countersign_store::{AuditEvent, EndOutcome, EventKind, NewUser, User, UserSelector};
+use countersign_store::{AuditEvent, EndOutcome, EventKind, NewUser, Reach, User, UserSelector};
 use serde_json::{Map, Value};
 
 use super::account::parse_email;
@@ -67,6 +69,8 @@ impl Service {
             is_active: true,
             is_staff: new.is_superuser,
             is_superuser: new.is_superuser,
+            groups: BTreeSet::new(),
+            permissions: BTreeSet::new(),
             fields,
         })
     }
@@ -105,7 +109,7 @@ impl Service {
     /// Deletes a user, and ends all their sessions.
     pub async fn delete_user(&self, user: UserId) -> Result<(), Error> {
         let event = self.done_to(user, EventKind::UserDeleted);
-        let done = self.store.delete_user(user, event.clone()).await?;
+        let done = self.store.delete_user(user, Reach::Anyone, event.clone()).await?;
         self.told(done, &event).await
     }
 
@@ -161,7 +165,7 @@ impl Service {
     }
 
     /// Tells of what was done, and lets it count from now on.
-    async fn told(&self, done: bool, event: &AuditEvent) -> Result<(), Error> {
+    pub(super) async fn told(&self, done: bool, event: &AuditEvent) -> Result<(), Error> {
         if !done {
             return Err(Error::NotFound);
         }

@@ -191,7 +191,7 @@ impl World {
 
     /// The rows of the audit of this kind, newest first.
     pub async fn audited(&self, kind: EventKind) -> Vec<AuditRow> {
-        let filter = AuditFilter { kind: Some(kind), limit: 1000, ..AuditFilter::default() };
+        let filter = AuditFilter { kinds: vec![kind], limit: 1000, ..AuditFilter::default() };
         self.store().audit_rows(filter).await.unwrap()
     }
 
@@ -231,6 +231,8 @@ impl World {
             is_active: true,
             is_staff: false,
             is_superuser: false,
+            groups: std::collections::BTreeSet::new(),
+            permissions: std::collections::BTreeSet::new(),
             fields: serde_json::Map::new(),
         };
         let event = AuditEvent::new(EventKind::UserCreated, self.clock.now());

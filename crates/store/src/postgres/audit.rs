@@ -3,9 +3,9 @@
 use countersign_core::UserId;
 
 use super::Postgres;
-use super::sql::{self, Db, Param, Result, Value, params};
-use crate::row::{self, audit_columns};
-use crate::{AuditEvent, AuditFilter, AuditRow, EventKind, StoreError};
+use super::sql::{self, Db, Result, params};
+use crate::row;
+use crate::{AuditCount, AuditCounts, AuditEvent, AuditFilter, AuditRow, StoreError, listing};
 
 impl Postgres {
     pub(crate) async fn audit(&self, events: Vec<AuditEvent>) -> std::result::Result<(), StoreError> {
@@ -23,30 +23,24 @@ impl Postgres {
         &self,
         filter: AuditFilter,
     ) -> std::result::Result<Vec<AuditRow>, StoreError> {
-        self.read(filter, |db, filter| async move {
-            let kind = filter.kind.map(EventKind::as_str);
-            let (user, limit) = (filter.user.map(|UserId(id)| id), i64::from(filter.limit));
-            // Only the conditions that are asked for: with one that may be empty, no index would be used.
-            let conditions: [(_, Option<Param<'_>>); 3] = [
-                ("kind =", kind.as_ref().map(|kind| (kind as _, kind.sql_type()))),
-                ("user_id =", user.as_ref().map(|user| (user as _, user.sql_type()))),
-                ("seq <", filter.before.as_ref().map(|before| (before as _, before.sql_type()))),
-            ];
-            let (mut asked, mut params) = (vec!["TRUE".to_owned()], Vec::new());
-            for (condition, value) in conditions {
-                if let Some(value) = value {
-                    params.push(value);
-                    asked.push(format!("{condition} ${}", params.len()));
-                }
+        self.read(
+            filter,
+            |db, filter| async move { db.rows(&listing::audit::rows(&filter), row::audit).await },
+        )
+        .await
+    }
+
+    pub(crate) async fn audit_counts(
+        &self,
+        asked: AuditCounts,
+    ) -> std::result::Result<Vec<AuditCount>, StoreError> {
+        self.read(asked, |db, asked| async move {
+            let mut all = Vec::new();
+            for kind in &asked.kinds {
+                let counts = listing::audit::counts(&asked, *kind);
+                all.extend(db.rows(&counts, |row| row::audit_count(row, &asked, *kind)).await?);
             }
-            params.push((&limit, limit.sql_type()));
-            let query = format!(
-                "SELECT {} FROM audit WHERE {} ORDER BY seq DESC LIMIT ${}",
-                audit_columns!(),
-                asked.join(" AND "),
-                params.len()
-            );
-            db.all(&query, &params, row::audit).await
+            Ok(all)
         })
         .await
     }

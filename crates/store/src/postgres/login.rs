@@ -7,7 +7,7 @@ use countersign_core::{Network, Timestamp, UserId};
 
 use super::Postgres;
 use super::sql::{Db, Result, params};
-use super::{audit, sessions, users};
+use super::{audit, links, people, sessions, users};
 use crate::row::{self, user_columns};
 use crate::{
     AuditEvent, Failures, Login, LoginUser, Password, PasswordHash, StartOutcome, StoreError, User,
@@ -75,6 +75,10 @@ impl Postgres {
             let Some(user) = still(&db, session.user, &login.checked).await? else {
                 return Ok(StartOutcome::NoLonger);
             };
+            let (rights, fit) = people::rights_within(&db, login.wants_rights, user.id).await?;
+            if !fit {
+                return Ok(StartOutcome::TooManyRights);
+            }
             let now = event.at;
             let ended = sessions::end_several(&db, &login.replaces, EndReason::Replaced, now).await?;
             for (old, owner) in &ended {
@@ -87,7 +91,7 @@ impl Postgres {
             sessions::insert(&db, session).await?;
             audit::append(&db, event).await?;
             let ended = ended.into_iter().map(|(session, _)| session).collect();
-            Ok(StartOutcome::Started { user: User { last_login_at: Some(now), ..user }, ended })
+            Ok(StartOutcome::Started { user: User { last_login_at: Some(now), ..user }, rights, ended })
         })
         .await
     }
@@ -106,11 +110,12 @@ impl Postgres {
             };
             users::store_password(&db, user.id, password).await?;
             users::forget_failures(&db, user.id).await?;
+            links::drop_of(&db, user.id).await?;
             let ended = sessions::end_all(&db, user.id, None, EndReason::PasswordChanged, event.at).await?;
             let ended = ended.into_iter().map(|end| end.session).collect();
             sessions::insert(&db, next).await?;
             users::changed(&db, user.id, event).await?;
-            Ok(StartOutcome::Started { user, ended })
+            Ok(StartOutcome::Started { user, rights: None, ended })
         })
         .await
     }

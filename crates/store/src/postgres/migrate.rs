@@ -13,6 +13,7 @@ use crate::row::{Columns, known};
 /// All migrations, oldest first. The database's version is how many of them it has.
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_first.sql"),
+    include_str!("migrations/0002_people.sql"),
     include_str!("migrations/0003_fields.sql"),
     include_str!("migrations/0004_admin.sql"),
 ];

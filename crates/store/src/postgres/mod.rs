@@ -5,7 +5,8 @@
 //! - `work`: carries a use case to a connection, in a transaction where it needs one; tries again where that is safe.
 //! - `sql`: statements, rows, errors.
 //! - `foreign`: another program's database, that an import reads.
-//! - `users`, `fields`, `login`, `sessions`, `rotation`, `news`, `keys`, `audit`, `admin`, `cleanup`: the use cases.
+//! - `users`, `people`, `groups`, `links`, `fields`, `login`, `sessions`, `rotation`, `news`, `keys`, `audit`, `admin`,
+//!   `cleanup`: the use cases.
 //!
 //! Two use cases that race for one user or session meet at that row's lock: each begins by taking it, in the order
 //! user, then session, so that they wait for each other and never in a circle. Transactions are READ COMMITTED: what a
@@ -18,10 +19,13 @@ mod cleanup;
 mod config;
 mod fields;
 mod foreign;
+mod groups;
 mod keys;
+mod links;
 mod login;
 mod migrate;
 mod news;
+mod people;
 mod pool;
 mod rotation;
 mod sessions;

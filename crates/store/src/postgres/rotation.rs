@@ -7,15 +7,15 @@
 //! Where the answer to the `UPDATE` was lost, it is sent again if that can't be taken for theft: within the grace (the
 //! same moment is still `now`), or with a key, it is then answered with the generation that the lost one made.
 
-use countersign_core::Timestamp;
 use countersign_core::session::{
     Answer, EndReason, Refusal, ReplayKey, RotationPolicy, Session, Verdict, judge,
 };
+use countersign_core::{Rights, Timestamp};
 
 use super::Postgres;
 use super::sql::{self, Db, Result, params};
 use super::work::IfUnknown;
-use super::{audit, sessions, users};
+use super::{audit, people, sessions, users};
 use crate::row::{self, SESSION_WIDTH, session_columns, user_columns};
 use crate::{Rotate, Rotation, StoreError, User, told};
 
@@ -28,23 +28,46 @@ impl Postgres {
     ) -> std::result::Result<Rotation, StoreError> {
         let is_answered_again = policy.grace.0 > 0 || rotate.key.is_some();
         let if_unknown = if is_answered_again { IfUnknown::Repeat } else { IfUnknown::Tell };
-        let args = (rotate.clone(), policy, now);
+        let rights = self.rights_of(&rotate).await?;
+        let args = (rotate.clone(), rights.clone(), policy, now);
         let rotated = self.statement_if_awaited(args, if_unknown, |db, args| async move {
-            let (rotate, policy, now) = &*args;
-            if let Some((session, user)) = advance(&db, rotate, policy, *now).await? {
-                return Ok(Some(Rotation::Rotated { session, user }));
+            let (rotate, rights, policy, now) = &*args;
+            if rights.fit
+                && let Some((session, user)) = advance(&db, rotate, policy, *now).await?
+            {
+                return Ok(Some(Rotation::Rotated { session, user, rights: rights.rights.clone() }));
             }
-            Ok(settled(sessions::with_user(&db, rotate.session).await?, rotate, policy, *now))
+            let found = sessions::with_user(&db, rotate.session).await?;
+            Ok(settled(found, rights, rotate, policy, *now))
         });
         if let Some(rotation) = rotated.await? {
             return Ok(rotation);
         }
-        self.write_if_awaited((rotate, policy, now), |db, args| async move {
-            let (rotate, policy, now) = &*args;
-            followed(&db, rotate, policy, *now).await
+        self.write_if_awaited((rotate, rights, policy, now), |db, args| async move {
+            let (rotate, rights, policy, now) = &*args;
+            followed(&db, rights, rotate, policy, *now).await
         })
         .await
     }
+
+    /// What the user may do, if it is asked for: as it stands right before the rotation.
+    async fn rights_of(&self, rotate: &Rotate) -> std::result::Result<RightsFound, StoreError> {
+        if rotate.wants_rights.is_none() {
+            return Ok(RightsFound { rights: None, fit: true });
+        }
+        self.read((rotate.wants_rights, rotate.user), |db, args| async move {
+            let (rights, fit) = people::rights_within(&db, args.0, args.1).await?;
+            Ok(RightsFound { rights, fit })
+        })
+        .await
+    }
+}
+
+/// What the user may do, if it was asked for, and whether there is room for it.
+#[derive(Clone)]
+struct RightsFound {
+    rights: Option<Rights>,
+    fit: bool,
 }
 
 /// Moves the session one generation on, if it lives and is due and its user is active: `Session::rotated`, as a
@@ -89,6 +112,7 @@ async fn advance(
 #[expect(clippy::match_same_arms, reason = "they come about in different ways")]
 fn settled(
     found: Option<(Session, Option<User>)>,
+    RightsFound { rights, fit }: &RightsFound,
     rotate: &Rotate,
     policy: &RotationPolicy,
     now: Timestamp,
@@ -102,10 +126,13 @@ fn settled(
     }
     let user = user.filter(|user| user.is_active)?;
     match judge(&session, rotate.generation, rotate.key.as_ref(), policy, now) {
+        Verdict::AnswerCurrent(_) | Verdict::Rotate if !fit => Some(Rotation::TooManyRights),
         // The key is to be remembered, or the audit told.
         Verdict::AnswerCurrent(Answer::Grace { remember_key: true }) => None,
         Verdict::AnswerCurrent(_) if rotate.client.differs_from(&session.client) => None,
-        Verdict::AnswerCurrent(answer) => Some(Rotation::Answered { session, user, answer }),
+        Verdict::AnswerCurrent(answer) => {
+            Some(Rotation::Answered { session, user, rights: rights.clone(), answer })
+        }
         Verdict::Refuse(Refusal::Reused) => None,
         Verdict::Refuse(refusal) => Some(Rotation::Refused(refusal)),
         // It became due, or its user came back, between the statement and now.
@@ -114,12 +141,18 @@ fn settled(
 }
 
 /// The same with the row locked, and with what follows from it.
-async fn followed(db: &Db, rotate: &Rotate, policy: &RotationPolicy, now: Timestamp) -> Result<Rotation> {
+async fn followed(
+    db: &Db,
+    found: &RightsFound,
+    rotate: &Rotate,
+    policy: &RotationPolicy,
+    now: Timestamp,
+) -> Result<Rotation> {
     let Some(session) = sessions::locked(db, rotate.session).await? else {
         return Ok(Rotation::Refused(Refusal::Unknown));
     };
     let user = users::by_id(db, rotate.user).await?;
-    if let Some(rotation) = settled(Some((session.clone(), user.clone())), rotate, policy, now) {
+    if let Some(rotation) = settled(Some((session.clone(), user.clone())), found, rotate, policy, now) {
         return Ok(rotation);
     }
     let user = match user {
@@ -133,7 +166,7 @@ async fn followed(db: &Db, rotate: &Rotate, policy: &RotationPolicy, now: Timest
     match judge(&session, rotate.generation, rotate.key.as_ref(), policy, now) {
         Verdict::AnswerCurrent(answer) => {
             let session = answered(db, rotate, session, answer, now).await?;
-            Ok(Rotation::Answered { session, user, answer })
+            Ok(Rotation::Answered { session, user, rights: found.rights.clone(), answer })
         }
         Verdict::Refuse(refusal) => {
             if refusal == Refusal::Reused {
@@ -142,7 +175,7 @@ async fn followed(db: &Db, rotate: &Rotate, policy: &RotationPolicy, now: Timest
             Ok(Rotation::Refused(refusal))
         }
         Verdict::Rotate => match advance(db, rotate, policy, now).await? {
-            Some((session, user)) => Ok(Rotation::Rotated { session, user }),
+            Some((session, user)) => Ok(Rotation::Rotated { session, user, rights: found.rights.clone() }),
             None => Err(StoreError::Defect("a rotation that was due found no row".to_owned()).into()),
         },
     }

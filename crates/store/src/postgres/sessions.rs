@@ -10,7 +10,7 @@ use super::Postgres;
 use super::sql::{self, Db, Result, params};
 use super::{admin, audit, news, users};
 use crate::row::{self, Columns, SESSION_WIDTH, session_columns, user_columns};
-use crate::{AuditEvent, EndOutcome, StoreError, User};
+use crate::{AuditEvent, EndOutcome, Page, SessionFilter, SessionRow, StoreError, User, listing, people};
 
 type Answer<T> = std::result::Result<T, StoreError>;
 
@@ -20,6 +20,14 @@ const LIST: i64 = 1000;
 impl Postgres {
     pub(crate) async fn session(&self, id: SessionId) -> Answer<Option<(Session, Option<User>)>> {
         self.read(id, |db, id| async move { with_user(&db, *id).await }).await
+    }
+
+    pub(crate) async fn list_sessions(&self, filter: SessionFilter) -> Answer<Page<SessionRow, SessionId>> {
+        self.read(filter, |db, filter| async move {
+            let rows = db.rows(&listing::sessions::page(&filter), row::session_row).await?;
+            Ok(people::page_of_sessions(rows, filter.limit))
+        })
+        .await
     }
 
     pub(crate) async fn sessions_of(&self, user: UserId, now: Timestamp) -> Answer<Vec<Session>> {

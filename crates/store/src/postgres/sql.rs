@@ -13,6 +13,7 @@ use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
 use crate::StoreError;
+use crate::listing::{Arg, Statement};
 use crate::row::Columns;
 
 /// What the parts of a use case return.
@@ -48,6 +49,8 @@ pub(super) type Param<'a> = (&'a (dyn ToSql + Sync), Type);
 /// A value that can be a parameter.
 pub(super) trait Value: ToSql + Sync {
     fn sql_type(&self) -> Type;
+
+    fn as_sql(&self) -> &(dyn ToSql + Sync);
 }
 
 macro_rules! value {
@@ -55,6 +58,10 @@ macro_rules! value {
         $(impl Value for $rust {
             fn sql_type(&self) -> Type {
                 Type::$sql
+            }
+
+            fn as_sql(&self) -> &(dyn ToSql + Sync) {
+                self
             }
         })*
     };
@@ -72,6 +79,10 @@ where
 {
     fn sql_type(&self) -> Type {
         (**self).sql_type()
+    }
+
+    fn as_sql(&self) -> &(dyn ToSql + Sync) {
+        (**self).as_sql()
     }
 }
 
@@ -118,9 +129,50 @@ impl Db {
     }
 }
 
+/// The values of a statement that was put together.
+pub(super) struct Values(Vec<Box<dyn Value + Send>>);
+
+impl Values {
+    pub(super) fn of(statement: &Statement) -> Self {
+        let values = statement.args.iter().map(|arg| -> Box<dyn Value + Send> {
+            match arg {
+                Arg::Int(number) => Box::new(*number),
+                Arg::Text(text) => Box::new(without_nul(text).into_owned()),
+                Arg::Session(session) => Box::new(id(*session)),
+            }
+        });
+        Self(values.collect())
+    }
+
+    fn params(&self) -> Vec<Param<'_>> {
+        self.0.iter().map(|value| (value.as_sql(), value.sql_type())).collect()
+    }
+}
+
+impl Db {
+    /// All rows of a statement that was put together.
+    pub(super) async fn rows<T>(
+        &self,
+        statement: &Statement,
+        read: impl FnMut(&Row) -> std::result::Result<T, StoreError>,
+    ) -> Result<Vec<T>> {
+        let values = Values::of(statement);
+        self.all(&statement.text, &values.params(), read).await
+    }
+}
+
 /// A session's id, as a parameter.
 pub(super) fn id(session: SessionId) -> Uuid {
     Uuid::from_bytes(*session.as_bytes())
+}
+
+/// A name that somebody else took since it was asked for: all is undone, and the next try sees it taken.
+pub(super) fn lost_if_taken(error: Error) -> Error {
+    if matches!(&error.cause, StoreError::Defect(text) if text.contains(SqlState::UNIQUE_VIOLATION.code())) {
+        let cause = StoreError::Unavailable("somebody else has just taken the same name".to_owned());
+        return Error { cause, fault: Fault::Lost };
+    }
+    error
 }
 
 /// PostgreSQL keeps no NUL in a text, which is the one character that it refuses. Nobody's name has it, so a text with

@@ -1,17 +1,21 @@
 //! Users, and what changes them. Checking passwords and starting sessions is in `login`.
 
+use std::collections::BTreeSet;
+
 use countersign_core::fields::UserFields;
+use countersign_core::name::NameKey;
 use countersign_core::session::EndReason;
 use countersign_core::{Timestamp, UserId};
 
 use super::Postgres;
+use super::people::{self, Changed, or_refuse};
 use super::sql::{self, Db, Result, params};
-use super::{audit, fields, news, sessions};
+use super::{audit, fields, links, news, sessions};
 use crate::fields::apply;
 use crate::row::{self, Columns, user_columns};
 use crate::{
-    AuditEvent, CreateUserError, NewUser, NewsItem, Password, PasswordHash, ProfileChange, ProfileError,
-    StoreError, User, UserSelector,
+    AuditEvent, Edit, NewUser, NewsItem, Password, PasswordHash, PeopleError, ProfileChange, ProfileError,
+    Reach, StoreError, User, UserSelector,
 };
 
 type Answer<T> = std::result::Result<T, StoreError>;
@@ -31,11 +35,7 @@ impl Postgres {
         .await
     }
 
-    pub(crate) async fn create_user(
-        &self,
-        new: NewUser,
-        event: AuditEvent,
-    ) -> std::result::Result<User, CreateUserError> {
+    pub(crate) async fn create_user(&self, new: NewUser, event: AuditEvent) -> Changed<User> {
         self.write((self.declared(), new, event), |db, args| async move {
             let (declared, new, event) = &*args;
             create(&db, declared, new, event).await
@@ -57,17 +57,15 @@ impl Postgres {
             }
             fields::keep(&db, declared, *id, &change.fields).await?;
             if let Some((email, key)) = &change.email {
-                let update = "UPDATE users SET email = $1, email_key = $2 WHERE id = $3";
-                db.run(update, params![email, key.as_str(), id.0]).await?;
+                set_email(&db, *id, email, key).await?;
+                links::drop_of(&db, *id).await?;
                 user.email.clone_from(email);
             }
             let kept = |name: &String| sql::without_nul(name).into_owned();
             user.first_name = change.first_name.as_ref().map_or(user.first_name, kept);
             user.last_name = change.last_name.as_ref().map_or(user.last_name, kept);
             apply(&mut user.fields, change.fields.clone());
-            let update = "UPDATE users SET first_name = $1, last_name = $2, fields = $3 WHERE id = $4";
-            let fields = row::json(&user.fields)?;
-            db.run(update, params![user.first_name, user.last_name, fields, id.0]).await?;
+            set_names_and_fields(&db, &user).await?;
             changed(&db, *id, event).await?;
             Ok(Ok(Some(user)))
         })
@@ -82,44 +80,48 @@ impl Postgres {
     ) -> Answer<bool> {
         self.write((id, password, event), |db, args| async move {
             let (id, password, event) = &*args;
-            if !store_password(&db, *id, password).await? {
-                return Ok(false);
-            }
-            forget_failures(&db, *id).await?;
-            sessions::end_all(&db, *id, None, EndReason::PasswordChanged, event.at).await?;
-            changed(&db, *id, event).await?;
-            Ok(true)
+            set_password_of(&db, *id, password, event).await
         })
         .await
     }
 
-    pub(crate) async fn set_active(&self, id: UserId, active: bool, event: AuditEvent) -> Answer<bool> {
+    pub(crate) async fn set_active(&self, id: UserId, active: bool, event: AuditEvent) -> Changed<bool> {
         self.write((id, active, event), |db, args| async move {
             let (id, active, event) = &*args;
-            let update = "UPDATE users SET is_active = $1 WHERE id = $2";
-            if db.run(update, params![*active, id.0]).await? == 0 {
-                return Ok(false);
+            if !active {
+                people::lock_superusers(&db).await?;
             }
+            let Some(user) = locked(&db, *id).await? else { return Ok(Ok(false)) };
+            if !active {
+                or_refuse!(people::keep_last_superuser(&db, &user).await?);
+                links::drop_of(&db, *id).await?;
+            }
+            db.run("UPDATE users SET is_active = $1 WHERE id = $2", params![*active, id.0]).await?;
             if !active {
                 sessions::end_all(&db, *id, None, EndReason::UserDeactivated, event.at).await?;
             }
             changed(&db, *id, event).await?;
-            Ok(true)
+            Ok(Ok(true))
         })
-        .await
+        .await?
     }
 
-    pub(crate) async fn delete_user(&self, id: UserId, event: AuditEvent) -> Answer<bool> {
-        self.write((id, event), |db, args| async move {
-            let (id, event) = &*args;
-            if db.run("DELETE FROM users WHERE id = $1", params![id.0]).await? == 0 {
-                return Ok(false);
-            }
+    pub(crate) async fn delete_user(&self, id: UserId, reach: Reach, event: AuditEvent) -> Changed<bool> {
+        self.write((id, reach, event), |db, args| async move {
+            let (id, reach, event) = &*args;
+            people::lock_superusers(&db).await?;
+            let user = match people::within_reach(&db, *id, reach).await? {
+                Ok(person) => person.user,
+                Err(PeopleError::NoSuchUser) => return Ok(Ok(false)),
+                Err(refused) => return Ok(Err(refused)),
+            };
+            or_refuse!(people::keep_last_superuser(&db, &user).await?);
+            db.run("DELETE FROM users WHERE id = $1", params![id.0]).await?;
             sessions::end_all(&db, *id, None, EndReason::UserDeleted, event.at).await?;
             changed(&db, *id, event).await?;
-            Ok(true)
+            Ok(Ok(true))
         })
-        .await
+        .await?
     }
 
     pub(crate) async fn unlock(&self, id: UserId, event: AuditEvent) -> Answer<bool> {
@@ -157,14 +159,16 @@ pub(super) async fn create(
     declared: &UserFields,
     new: &NewUser,
     event: &AuditEvent,
-) -> Result<std::result::Result<User, CreateUserError>> {
+) -> Result<Changed<User>> {
     if let Some(field) = fields::taken(db, declared, None, &new.fields).await? {
-        return Ok(Err(CreateUserError::FieldTaken(field)));
+        return Ok(Err(PeopleError::FieldTaken(field)));
     }
-    let Some(user) = insert(db, new, event.at).await? else {
-        return Ok(Err(CreateUserError::UsernameTaken));
-    };
+    or_refuse!(people::may_have(db, &new.groups, &new.permissions).await?);
+    let Some(user) = insert(db, new, event.at).await? else { return Ok(Err(PeopleError::UsernameTaken)) };
     fields::keep(db, declared, user.id, &new.fields).await?;
+    let (groups, permissions) = (new.groups.clone(), new.permissions.clone());
+    people::edit_groups(db, user.id, &Edit { add: groups, remove: BTreeSet::new() }).await?;
+    people::edit_permissions(db, user.id, &Edit { add: permissions, remove: BTreeSet::new() }).await?;
     let event = AuditEvent { user: event.user.or(Some(user.id)), ..event.clone() };
     audit::append(db, &event).await?;
     Ok(Ok(user))
@@ -179,6 +183,38 @@ pub(super) async fn by_id(db: &Db, id: UserId) -> Result<Option<User>> {
 pub(super) async fn locked(db: &Db, id: UserId) -> Result<Option<User>> {
     let query = concat!("SELECT ", user_columns!(), " FROM users WHERE id = $1 FOR UPDATE");
     db.first(query, params![id.0], |row| row::user(row, 0)).await
+}
+
+/// Sets a password from outside: every session of the user ends. `false`: no such user.
+pub(super) async fn set_password_of(
+    db: &Db,
+    id: UserId,
+    password: &Password,
+    event: &AuditEvent,
+) -> Result<bool> {
+    if !store_password(db, id, password).await? {
+        return Ok(false);
+    }
+    forget_failures(db, id).await?;
+    links::drop_of(db, id).await?;
+    sessions::end_all(db, id, None, EndReason::PasswordChanged, event.at).await?;
+    changed(db, id, event).await?;
+    Ok(true)
+}
+
+pub(super) async fn set_email(db: &Db, id: UserId, email: &str, key: &NameKey) -> Result<()> {
+    let update = "UPDATE users SET email = $1, email_key = $2 WHERE id = $3";
+    db.run(update, params![email, key.as_str(), id.0]).await.map(drop)
+}
+
+pub(super) async fn set_names_and_fields(db: &Db, user: &User) -> Result<()> {
+    let update = "UPDATE users SET first_name = $1, first_name_key = $2, last_name = $3, last_name_key = $4,
+            fields = $5 WHERE id = $6";
+    let (first, last) = (sql::without_nul(&user.first_name), sql::without_nul(&user.last_name));
+    let (first_key, last_key) = (NameKey::of_any(&first), NameKey::of_any(&last));
+    let fields = row::json(&user.fields)?;
+    let params = params![&*first, first_key.as_str(), &*last, last_key.as_str(), fields, user.id.0];
+    db.run(update, params).await.map(drop)
 }
 
 /// `false`: no such user.
@@ -202,20 +238,23 @@ pub(super) async fn changed(db: &Db, id: UserId, event: &AuditEvent) -> Result<(
 /// `None`: the name is taken.
 async fn insert(db: &Db, new: &NewUser, now: Timestamp) -> Result<Option<User>> {
     let insert = concat!(
-        "INSERT INTO users (username, username_key, email, email_key, first_name, last_name,
-            password, password_cost, is_active, is_staff, is_superuser, joined_at, fields)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+        "INSERT INTO users (username, username_key, email, email_key, first_name, first_name_key,
+            last_name, last_name_key, password, password_cost, is_active, is_staff, is_superuser, joined_at, fields)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
         ON CONFLICT (username_key) DO NOTHING RETURNING ",
         user_columns!()
     );
     let (first_name, last_name) = (sql::without_nul(&new.first_name), sql::without_nul(&new.last_name));
+    let (first_key, last_key) = (NameKey::of_any(&first_name), NameKey::of_any(&last_name));
     let params = params![
         new.username,
         new.username_key.as_str(),
         new.email,
         new.email_key.as_str(),
         &*first_name,
+        first_key.as_str(),
         &*last_name,
+        last_key.as_str(),
         new.password.hash.expose(),
         new.password.cost,
         new.is_active,

@@ -8,7 +8,7 @@ use super::Sqlite;
 use super::sql::{self, Result};
 use super::{audit, login, users};
 use crate::row::{self, ADMIN_SESSION_WIDTH, admin_session_columns, user_columns};
-use crate::{AdminLogin, AuditEvent, NewUser, SetUpError, User};
+use crate::{AdminLogin, AuditEvent, NewUser, SetUpError, StoreError, User};
 
 const HAS_SUPERUSER: &str = "SELECT EXISTS (SELECT 1 FROM users WHERE is_superuser = 1 AND is_active = 1)";
 
@@ -95,20 +95,18 @@ impl Sqlite {
         event: AuditEvent,
     ) -> std::result::Result<User, SetUpError> {
         let declared = self.declared();
-        let made = self.write(move |db| {
+        let made = self.write_or_refuse(move |db| {
             let kept = "SELECT EXISTS (SELECT 1 FROM meta WHERE name = $1 AND value = $2)";
             if sql::value::<bool>(db, HAS_SUPERUSER, [])? || !sql::value::<bool>(db, kept, (name, &expected))?
             {
-                return Ok(Err(SetUpError::NoLonger));
+                return Err(SetUpError::NoLonger);
             }
             // Where the user won't do, the link counts on: another name will.
-            let made = users::create(db, &declared, &new, event)?;
-            if made.is_ok() {
-                sql::run(db, "DELETE FROM meta WHERE name = $1", [name])?;
-            }
-            Ok(made.map_err(SetUpError::User))
+            let user = users::create(db, &declared, &new, event).map_err(SetUpError::User)?;
+            sql::run(db, "DELETE FROM meta WHERE name = $1", [name]).map_err(StoreError::from)?;
+            Ok(user)
         });
-        made.await?
+        made.await
     }
 }
 

@@ -1,13 +1,12 @@
 //! The audit.
 
 use countersign_core::UserId;
-use rusqlite::types::Value;
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::Connection;
 
 use super::Sqlite;
 use super::sql::{self, Result};
-use crate::row::{self, audit_columns};
-use crate::{AuditEvent, AuditFilter, AuditRow};
+use crate::row;
+use crate::{AuditCount, AuditCounts, AuditEvent, AuditFilter, AuditRow, listing};
 
 impl Sqlite {
     pub(crate) async fn audit(&self, events: Vec<AuditEvent>) -> Result<()> {
@@ -16,35 +15,25 @@ impl Sqlite {
 
     pub(crate) async fn audit_rows(&self, filter: AuditFilter) -> Result<Vec<AuditRow>> {
         self.read(move |db| {
-            let (query, params) = query(&filter);
-            sql::all(db, &query, params_from_iter(params), |row| row::audit(row))
+            let rows = listing::audit::rows(&filter);
+            sql::all(db, &rows.text, sql::values(&rows), |row| row::audit(row))
         })
         .await
     }
-}
 
-/// Only the conditions that are asked for: with one that may be empty, no index would be used.
-fn query(filter: &AuditFilter) -> (String, Vec<Value>) {
-    let conditions = [
-        ("kind =", filter.kind.map(|kind| Value::from(kind.as_str().to_owned()))),
-        ("user_id =", filter.user.map(|UserId(id)| id.into())),
-        ("seq <", filter.before.map(Value::from)),
-    ];
-    let (mut asked, mut params) = (vec!["TRUE".to_owned()], Vec::new());
-    for (condition, value) in conditions {
-        if let Some(value) = value {
-            params.push(value);
-            asked.push(format!("{condition} ${}", params.len()));
-        }
+    pub(crate) async fn audit_counts(&self, asked: AuditCounts) -> Result<Vec<AuditCount>> {
+        self.read(move |db| {
+            let mut all = Vec::new();
+            for kind in &asked.kinds {
+                let counts = listing::audit::counts(&asked, *kind);
+                all.extend(sql::all(db, &counts.text, sql::values(&counts), |row| {
+                    row::audit_count(row, &asked, *kind)
+                })?);
+            }
+            Ok(all)
+        })
+        .await
     }
-    params.push(filter.limit.into());
-    let query = format!(
-        "SELECT {} FROM audit WHERE {} ORDER BY seq DESC LIMIT ${}",
-        audit_columns!(),
-        asked.join(" AND "),
-        params.len()
-    );
-    (query, params)
 }
 
 /// Appends an event to the transaction that it tells of.

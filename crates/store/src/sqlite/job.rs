@@ -37,24 +37,25 @@ pub(super) enum IfAbandoned {
 }
 
 /// A caller's claim to an answer.
-pub(super) struct Ticket<T> {
+pub(super) struct Ticket<T, E> {
     claimed: Arc<AtomicBool>,
-    reply: oneshot::Receiver<Result<T, StoreError>>,
+    reply: oneshot::Receiver<Result<T, E>>,
     if_abandoned: IfAbandoned,
 }
 
-struct Task<T, F> {
+struct Task<T, E, F> {
     claimed: Arc<AtomicBool>,
     work: Option<F>,
-    result: Option<Result<T, StoreError>>,
-    reply: oneshot::Sender<Result<T, StoreError>>,
+    result: Option<Result<T, E>>,
+    reply: oneshot::Sender<Result<T, E>>,
 }
 
 /// A job that does this work, and the ticket for its answer.
-pub(super) fn new<T, F>(if_abandoned: IfAbandoned, work: F) -> (Box<dyn Job>, Ticket<T>)
+pub(super) fn new<T, E, F>(if_abandoned: IfAbandoned, work: F) -> (Box<dyn Job>, Ticket<T, E>)
 where
     T: Send + 'static,
-    F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    E: From<StoreError> + Send + 'static,
+    F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
 {
     let claimed = Arc::new(AtomicBool::new(false));
     let (sender, reply) = oneshot::channel();
@@ -62,10 +63,10 @@ where
     (Box::new(task), Ticket { claimed, reply, if_abandoned })
 }
 
-impl<T> Ticket<T> {
+impl<T, E: From<StoreError>> Ticket<T, E> {
     /// Waits for the answer. A job that hasn't begun when `patience` is over is withdrawn; one that has is waited for
     /// as long again, since only the disk is between it and its answer.
-    pub(super) async fn wait(mut self, patience: Duration) -> Result<T, StoreError> {
+    pub(super) async fn wait(mut self, patience: Duration) -> Result<T, E> {
         let reply = match timeout(patience, &mut self.reply).await {
             Ok(reply) => reply,
             Err(_) if claim(&self.claimed) => return unavailable("it did not get to the request in time"),
@@ -78,7 +79,7 @@ impl<T> Ticket<T> {
     }
 }
 
-impl<T> Drop for Ticket<T> {
+impl<T, E> Drop for Ticket<T, E> {
     fn drop(&mut self) {
         if self.if_abandoned == IfAbandoned::Drop {
             claim(&self.claimed);
@@ -86,10 +87,11 @@ impl<T> Drop for Ticket<T> {
     }
 }
 
-impl<T, F> Job for Task<T, F>
+impl<T, E, F> Job for Task<T, E, F>
 where
     T: Send,
-    F: FnOnce(&Connection) -> Result<T, StoreError> + Send,
+    E: From<StoreError> + Send,
+    F: FnOnce(&Connection) -> Result<T, E> + Send,
 {
     fn claim(&self) -> bool {
         claim(&self.claimed)
@@ -98,7 +100,7 @@ where
     fn run(&mut self, db: &Connection) -> bool {
         // A panic is a defect of this use case alone: the thread, and everyone else's use cases, go on.
         let run = |work: F| {
-            let panicked = |_| Err(StoreError::Defect("a use case panicked".to_owned()));
+            let panicked = |_| Err(StoreError::Defect("a use case panicked".to_owned()).into());
             catch_unwind(AssertUnwindSafe(|| work(db))).unwrap_or_else(panicked)
         };
         self.result = self.work.take().map(run);
@@ -122,6 +124,6 @@ fn claim(claimed: &AtomicBool) -> bool {
     !claimed.swap(true, Ordering::AcqRel)
 }
 
-fn unavailable<T>(reason: &str) -> Result<T, StoreError> {
-    Err(StoreError::Unavailable(reason.to_owned()))
+fn unavailable<T, E: From<StoreError>>(reason: &str) -> Result<T, E> {
+    Err(StoreError::Unavailable(reason.to_owned()).into())
 }

@@ -6,7 +6,7 @@ use rusqlite::{Connection, Params};
 
 use super::Sqlite;
 use super::sql::{self, Result};
-use super::{audit, sessions, users};
+use super::{audit, links, people, sessions, users};
 use crate::row::{self, user_columns};
 use crate::{
     AuditEvent, Failures, Login, LoginUser, Password, PasswordHash, StartOutcome, User, UserSelector, told,
@@ -63,6 +63,10 @@ impl Sqlite {
             let Some(user) = still(db, session.user, &login.checked)? else {
                 return Ok(StartOutcome::NoLonger);
             };
+            let (rights, fit) = people::rights_within(db, login.wants_rights, user.id)?;
+            if !fit {
+                return Ok(StartOutcome::TooManyRights);
+            }
             let now = event.at;
             let mut ended = Vec::new();
             for old in login.replaces {
@@ -77,7 +81,7 @@ impl Sqlite {
             succeeded(db, user.id, login.network, now)?;
             sessions::insert(db, &session)?;
             audit::append(db, &event)?;
-            Ok(StartOutcome::Started { user: User { last_login_at: Some(now), ..user }, ended })
+            Ok(StartOutcome::Started { user: User { last_login_at: Some(now), ..user }, rights, ended })
         })
         .await
     }
@@ -95,11 +99,12 @@ impl Sqlite {
             };
             users::store_password(db, user.id, &password)?;
             users::forget_failures(db, user.id)?;
+            links::drop_of(db, user.id)?;
             let ended = sessions::end_all(db, user.id, None, EndReason::PasswordChanged, event.at)?;
             let ended = ended.into_iter().map(|end| end.session).collect();
             sessions::insert(db, &next)?;
             users::changed(db, user.id, &event)?;
-            Ok(StartOutcome::Started { user, ended })
+            Ok(StartOutcome::Started { user, rights: None, ended })
         })
         .await
     }

@@ -2,8 +2,8 @@
 //!
 //! - `open`: files, lock, pragmas, migrations.
 //! - `writer`: commits in groups; `job` and `queue` carry use cases to it and answers back.
-//! - `users`, `fields`, `login`, `sessions`, `rotation`, `news`, `keys`, `audit`, `admin`, `cleanup`: the use cases, each
-//!   one function that gets a connection inside a transaction.
+//! - `users`, `people`, `groups`, `links`, `fields`, `login`, `sessions`, `rotation`, `news`, `keys`, `audit`, `admin`,
+//!   `cleanup`: the use cases, each one function that gets a connection inside a transaction.
 //!
 //! Several processes may use one file (the command line beside a server): SQLite's locks keep them apart, and each
 //! waits for the other. Only one may serve from it.
@@ -12,11 +12,14 @@ mod admin;
 mod audit;
 mod cleanup;
 mod fields;
+mod groups;
 mod job;
 mod keys;
+mod links;
 mod login;
 mod news;
 mod open;
+mod people;
 mod queue;
 mod rotation;
 mod sessions;
@@ -203,6 +206,16 @@ impl Sqlite {
         self.send(&self.0.writes, IfAbandoned::Do, work).await
     }
 
+    /// Like `write`, for work that may refuse: then too, what it did is undone.
+    async fn write_or_refuse<T, E, F>(&self, work: F) -> std::result::Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(&Connection) -> std::result::Result<T, E> + Send + 'static,
+    {
+        self.send(&self.0.writes, IfAbandoned::Do, work).await
+    }
+
     /// Like `write`, for work that makes tokens: not begun if nobody waits for them any more.
     async fn write_if_awaited<T, F>(&self, work: F) -> Result<T>
     where
@@ -212,10 +225,16 @@ impl Sqlite {
         self.send(&self.0.writes, IfAbandoned::Drop, work).await
     }
 
-    async fn send<T, F>(&self, queue: &Queue, if_abandoned: IfAbandoned, work: F) -> Result<T>
+    async fn send<T, E, F>(
+        &self,
+        queue: &Queue,
+        if_abandoned: IfAbandoned,
+        work: F,
+    ) -> std::result::Result<T, E>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(&Connection) -> std::result::Result<T, E> + Send + 'static,
     {
         let (job, ticket) = job::new(if_abandoned, work);
         queue.push(job).map_err(|refused| StoreError::Unavailable(refused.to_string()))?;

@@ -3,15 +3,15 @@
 //! The common case is one `UPDATE` whose `WHERE` is `countersign_core::session`'s rule for it. Only when it finds no
 //! row is the row loaded, and the pure rule says why and what follows.
 
-use countersign_core::Timestamp;
 use countersign_core::session::{
     Answer, EndReason, Refusal, ReplayKey, RotationPolicy, Session, Verdict, judge,
 };
+use countersign_core::{Rights, Timestamp};
 use rusqlite::Connection;
 
 use super::Sqlite;
 use super::sql::{self, Result};
-use super::{audit, sessions, users};
+use super::{audit, people, sessions, users};
 use crate::row::{self, session_columns};
 use crate::{Rotate, Rotation, StoreError, User, told};
 
@@ -24,14 +24,16 @@ impl Sqlite {
     ) -> Result<Rotation> {
         self.write_if_awaited(move |db| {
             let user = users::by_id(db, rotate.user)?;
-            if let Some(user) = user.as_ref().filter(|user| user.is_active)
+            let (rights, fit) = people::rights_within(db, rotate.wants_rights, rotate.user)?;
+            if let Some(user) = user.as_ref().filter(|user| user.is_active && fit)
                 && let Some(session) = advance(db, &rotate, &policy, now)?
             {
-                return Ok(Rotation::Rotated { session, user: user.clone() });
+                return Ok(Rotation::Rotated { session, user: user.clone(), rights });
             }
             match sessions::by_id(db, rotate.session)? {
                 Some(session) if session.user == rotate.user => {
-                    judged(db, &rotate, session, user, &policy, now)
+                    let owner = user.map(|user| Owner { user, rights, fit });
+                    judged(db, &rotate, session, owner, &policy, now)
                 }
                 _ => Ok(Rotation::Refused(Refusal::Unknown)),
             }
@@ -72,20 +74,28 @@ fn advance(
     sql::first(db, update, params, |row| row::session(row))
 }
 
+/// Whose session it is.
+struct Owner {
+    user: User,
+    rights: Option<Rights>,
+    /// Whether there is room for them.
+    fit: bool,
+}
+
 /// What the rule says of a session that could not just be moved on, and what follows from it.
 fn judged(
     db: &Connection,
     rotate: &Rotate,
     session: Session,
-    user: Option<User>,
+    owner: Option<Owner>,
     policy: &RotationPolicy,
     now: Timestamp,
 ) -> Result<Rotation> {
     if let Err(refusal) = session.liveness(policy.leeway, now) {
         return Ok(Rotation::Refused(refusal));
     }
-    let user = match user {
-        Some(user) if user.is_active => user,
+    let Owner { user, rights, fit } = match owner {
+        Some(owner) if owner.user.is_active => owner,
         gone_or_inactive => {
             let reason = gone_or_inactive.map_or(EndReason::UserDeleted, |_| EndReason::UserDeactivated);
             end(db, rotate, reason, now)?;
@@ -93,9 +103,10 @@ fn judged(
         }
     };
     match judge(&session, rotate.generation, rotate.key.as_ref(), policy, now) {
+        Verdict::Rotate | Verdict::AnswerCurrent(_) if !fit => Ok(Rotation::TooManyRights),
         Verdict::AnswerCurrent(answer) => {
             let session = answered(db, rotate, session, answer, now)?;
-            Ok(Rotation::Answered { session, user, answer })
+            Ok(Rotation::Answered { session, user, rights, answer })
         }
         Verdict::Refuse(refusal) => {
             if refusal == Refusal::Reused {

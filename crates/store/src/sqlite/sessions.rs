@@ -8,7 +8,7 @@ use super::Sqlite;
 use super::sql::{self, Result};
 use super::{admin, audit, news};
 use crate::row::{self, Columns, SESSION_WIDTH, session_columns, user_columns};
-use crate::{AuditEvent, EndOutcome, User};
+use crate::{AuditEvent, EndOutcome, Page, SessionFilter, SessionRow, User, listing, people};
 
 /// The most sessions that a list shows: the newest.
 const LIST: u32 = 1000;
@@ -26,6 +26,15 @@ impl Sqlite {
             sql::first(db, query, [id.as_bytes()], |row| {
                 Ok((row::session(row)?, row::joined_user(row, SESSION_WIDTH)?))
             })
+        })
+        .await
+    }
+
+    pub(crate) async fn list_sessions(&self, filter: SessionFilter) -> Result<Page<SessionRow, SessionId>> {
+        self.read(move |db| {
+            let page = listing::sessions::page(&filter);
+            let rows = sql::all(db, &page.text, sql::values(&page), |row| row::session_row(row))?;
+            Ok(people::page_of_sessions(rows, filter.limit))
         })
         .await
     }

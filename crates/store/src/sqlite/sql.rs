@@ -4,10 +4,11 @@
 //! so the same text does for PostgreSQL.
 
 use countersign_core::SessionId;
-use rusqlite::types::FromSql;
-use rusqlite::{Connection, ErrorCode, Params, Row};
+use rusqlite::types::{FromSql, Value};
+use rusqlite::{Connection, ErrorCode, Params, Row, params_from_iter};
 
 use crate::StoreError;
+use crate::listing::{Arg, Statement};
 use crate::row::Columns;
 
 /// What every use case here returns.
@@ -16,6 +17,15 @@ pub(super) type Result<T> = std::result::Result<T, StoreError>;
 /// Runs a statement; how many rows it changed.
 pub(super) fn run(db: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<usize> {
     db.prepare_cached(sql)?.execute(params)
+}
+
+/// The values of a statement that was put together.
+pub(super) fn values(statement: &Statement) -> impl Params {
+    params_from_iter(statement.args.clone().into_iter().map(|arg| match arg {
+        Arg::Int(number) => Value::Integer(number),
+        Arg::Text(text) => Value::Text(text),
+        Arg::Session(id) => Value::Blob(id.as_bytes().to_vec()),
+    }))
 }
 
 /// The first row of a query, if there is one.

@@ -1,18 +1,22 @@
 //! Users, and what changes them. Checking passwords and starting sessions is in `login`.
 
+use std::collections::BTreeSet;
+
 use countersign_core::fields::UserFields;
+use countersign_core::name::NameKey;
 use countersign_core::session::EndReason;
 use countersign_core::{Timestamp, UserId};
 use rusqlite::Connection;
 
 use super::Sqlite;
+use super::people::{self, Changed};
 use super::sql::{self, Result};
-use super::{audit, fields, news, sessions};
+use super::{audit, fields, links, news, sessions};
 use crate::fields::apply;
 use crate::row::{self, user_columns};
 use crate::{
-    AuditEvent, CreateUserError, NewUser, NewsItem, Password, PasswordHash, ProfileChange, ProfileError,
-    User, UserSelector,
+    AuditEvent, Edit, NewUser, NewsItem, Password, PasswordHash, PeopleError, ProfileChange, ProfileError,
+    Reach, User, UserSelector,
 };
 
 impl Sqlite {
@@ -27,13 +31,9 @@ impl Sqlite {
         .await
     }
 
-    pub(crate) async fn create_user(
-        &self,
-        new: NewUser,
-        event: AuditEvent,
-    ) -> std::result::Result<User, CreateUserError> {
+    pub(crate) async fn create_user(&self, new: NewUser, event: AuditEvent) -> Changed<User> {
         let declared = self.declared();
-        self.write(move |db| create(db, &declared, &new, event)).await?
+        self.write_or_refuse(move |db| create(db, &declared, &new, event)).await
     }
 
     pub(crate) async fn update_profile(
@@ -50,15 +50,14 @@ impl Sqlite {
             }
             fields::keep(db, &declared, id, &change.fields)?;
             if let Some((email, key)) = change.email {
-                let update = "UPDATE users SET email = $1, email_key = $2 WHERE id = $3";
-                sql::run(db, update, (&email, key.as_str(), id.0))?;
+                set_email(db, id, &email, &key)?;
+                links::drop_of(db, id)?;
                 user.email = email;
             }
             user.first_name = change.first_name.unwrap_or(user.first_name);
             user.last_name = change.last_name.unwrap_or(user.last_name);
             apply(&mut user.fields, change.fields);
-            let update = "UPDATE users SET first_name = $1, last_name = $2, fields = $3 WHERE id = $4";
-            sql::run(db, update, (&user.first_name, &user.last_name, row::json(&user.fields)?, id.0))?;
+            set_names_and_fields(db, &user)?;
             changed(db, id, &event)?;
             Ok(Ok(Some(user)))
         })
@@ -71,37 +70,33 @@ impl Sqlite {
         password: Password,
         event: AuditEvent,
     ) -> Result<bool> {
-        self.write(move |db| {
-            if !store_password(db, id, &password)? {
-                return Ok(false);
-            }
-            forget_failures(db, id)?;
-            sessions::end_all(db, id, None, EndReason::PasswordChanged, event.at)?;
-            changed(db, id, &event)?;
-            Ok(true)
-        })
-        .await
+        self.write(move |db| set_password(db, id, &password, &event)).await
     }
 
-    pub(crate) async fn set_active(&self, id: UserId, active: bool, event: AuditEvent) -> Result<bool> {
-        self.write(move |db| {
-            if sql::run(db, "UPDATE users SET is_active = $1 WHERE id = $2", (active, id.0))? == 0 {
-                return Ok(false);
-            }
+    pub(crate) async fn set_active(&self, id: UserId, active: bool, event: AuditEvent) -> Changed<bool> {
+        self.write_or_refuse(move |db| {
+            let Some(user) = by_id(db, id)? else { return Ok(false) };
             if !active {
+                people::keep_last_superuser(db, &user)?;
                 sessions::end_all(db, id, None, EndReason::UserDeactivated, event.at)?;
+                links::drop_of(db, id)?;
             }
+            sql::run(db, "UPDATE users SET is_active = $1 WHERE id = $2", (active, id.0))?;
             changed(db, id, &event)?;
             Ok(true)
         })
         .await
     }
 
-    pub(crate) async fn delete_user(&self, id: UserId, event: AuditEvent) -> Result<bool> {
-        self.write(move |db| {
-            if sql::run(db, "DELETE FROM users WHERE id = $1", [id.0])? == 0 {
-                return Ok(false);
-            }
+    pub(crate) async fn delete_user(&self, id: UserId, reach: Reach, event: AuditEvent) -> Changed<bool> {
+        self.write_or_refuse(move |db| {
+            let user = match people::within_reach(db, id, &reach) {
+                Ok(person) => person.user,
+                Err(PeopleError::NoSuchUser) => return Ok(false),
+                Err(error) => return Err(error),
+            };
+            people::keep_last_superuser(db, &user)?;
+            sql::run(db, "DELETE FROM users WHERE id = $1", [id.0])?;
             sessions::end_all(db, id, None, EndReason::UserDeleted, event.at)?;
             changed(db, id, &event)?;
             Ok(true)
@@ -143,22 +138,54 @@ pub(super) fn create(
     declared: &UserFields,
     new: &NewUser,
     event: AuditEvent,
-) -> Result<std::result::Result<User, CreateUserError>> {
+) -> Changed<User> {
     if let Some(field) = fields::taken(db, declared, None, &new.fields)? {
-        return Ok(Err(CreateUserError::FieldTaken(field)));
+        return Err(PeopleError::FieldTaken(field));
     }
-    let Some(id) = insert(db, new, event.at)? else {
-        return Ok(Err(CreateUserError::UsernameTaken));
-    };
+    let id = insert(db, new, event.at)?.ok_or(PeopleError::UsernameTaken)?;
     fields::keep(db, declared, id, &new.fields)?;
+    people::edit_groups(db, id, &Edit { add: new.groups.clone(), remove: BTreeSet::new() })?;
+    people::edit_permissions(db, id, &Edit { add: new.permissions.clone(), remove: BTreeSet::new() })?;
     let event = AuditEvent { user: event.user.or(Some(id)), ..event };
     audit::append(db, &event)?;
-    row::known(by_id(db, id)?, "the new user").map(Ok)
+    Ok(row::known(by_id(db, id)?, "the new user")?)
 }
 
 pub(super) fn by_id(db: &Connection, id: UserId) -> Result<Option<User>> {
     let query = concat!("SELECT ", user_columns!(), " FROM users WHERE id = $1");
     sql::first(db, query, [id.0], |row| row::user(row, 0))
+}
+
+/// Sets a password from outside: every session of the user ends. `false`: no such user.
+pub(super) fn set_password(
+    db: &Connection,
+    id: UserId,
+    password: &Password,
+    event: &AuditEvent,
+) -> Result<bool> {
+    if !store_password(db, id, password)? {
+        return Ok(false);
+    }
+    forget_failures(db, id)?;
+    links::drop_of(db, id)?;
+    sessions::end_all(db, id, None, EndReason::PasswordChanged, event.at)?;
+    changed(db, id, event)?;
+    Ok(true)
+}
+
+pub(super) fn set_email(db: &Connection, id: UserId, email: &str, key: &NameKey) -> Result<()> {
+    sql::run(db, "UPDATE users SET email = $1, email_key = $2 WHERE id = $3", (email, key.as_str(), id.0))?;
+    Ok(())
+}
+
+pub(super) fn set_names_and_fields(db: &Connection, user: &User) -> Result<()> {
+    let update = "UPDATE users SET first_name = $1, first_name_key = $2, last_name = $3, last_name_key = $4,
+            fields = $5 WHERE id = $6";
+    let (first, last) = (NameKey::of_any(&user.first_name), NameKey::of_any(&user.last_name));
+    let fields = row::json(&user.fields)?;
+    let params = (&user.first_name, first.as_str(), &user.last_name, last.as_str(), fields, user.id.0);
+    sql::run(db, update, params)?;
+    Ok(())
 }
 
 /// `false`: no such user.
@@ -181,17 +208,20 @@ pub(super) fn changed(db: &Connection, id: UserId, event: &AuditEvent) -> Result
 
 /// `None`: the name is taken.
 fn insert(db: &Connection, new: &NewUser, now: Timestamp) -> Result<Option<UserId>> {
-    let insert = "INSERT INTO users (username, username_key, email, email_key, first_name, last_name,
-            password, password_cost, is_active, is_staff, is_superuser, joined_at, fields)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+    let insert = "INSERT INTO users (username, username_key, email, email_key, first_name, first_name_key,
+            last_name, last_name_key, password, password_cost, is_active, is_staff, is_superuser, joined_at, fields)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
         ON CONFLICT (username_key) DO NOTHING RETURNING id";
+    let (first, last) = (NameKey::of_any(&new.first_name), NameKey::of_any(&new.last_name));
     let params = rusqlite::params![
         new.username,
         new.username_key.as_str(),
         new.email,
         new.email_key.as_str(),
         new.first_name,
+        first.as_str(),
         new.last_name,
+        last.as_str(),
         new.password.hash.expose(),
         new.password.cost,
         new.is_active,

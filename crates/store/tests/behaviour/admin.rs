@@ -1,7 +1,7 @@
 use countersign_core::Seconds;
 use countersign_core::admin::{AdminSession, AdminSessionId, LIFETIME};
 use countersign_core::session::EndReason;
-use countersign_store::{AdminLogin, CreateUserError, EventKind, NewUser, SetUpError, User};
+use countersign_store::{AdminLogin, EventKind, NewUser, PeopleError, SetUpError, User};
 
 use crate::support::{Fixture, START, at, event, hash, laptop, new_user, password, stores};
 
@@ -127,7 +127,7 @@ async fn the_first_superuser_is_made_once_and_only_with_what_was_kept() {
         assert!(matches!(set_up(&store, "other", "root").await, Err(SetUpError::NoLonger)));
         assert!(matches!(
             set_up(&store, "kept", "ana").await,
-            Err(SetUpError::User(CreateUserError::UsernameTaken))
+            Err(SetUpError::User(PeopleError::UsernameTaken))
         ));
         assert_eq!(set_up(&store, "kept", "root").await.unwrap().username, "root");
         assert!(store.has_superuser().await.unwrap());

@@ -1,5 +1,5 @@
-use countersign_core::UserId;
-use countersign_store::{AuditEvent, AuditFilter, EventKind};
+use countersign_core::{Seconds, UserId};
+use countersign_store::{AuditCounts, AuditEvent, AuditFilter, EventKind};
 use serde_json::{Map, json};
 
 use crate::support::{START, at, event, new_session, stores};
@@ -48,7 +48,7 @@ async fn events_of_one_bucket_are_one_row_with_a_count() {
         let rows = store.audited(EventKind::LoginFailed).await;
         let rows: Vec<_> =
             rows.iter().map(|row| (row.event.bucket.as_deref(), row.event.at, row.event.count)).collect();
-        let expected = [(None, at(6), 1), (None, at(3), 1), (Some("b"), at(2), 1), (Some("a"), at(5), 3)];
+        let expected = [(None, at(6), 1), (Some("a"), at(5), 3), (None, at(3), 1), (Some("b"), at(2), 1)];
         assert_eq!(rows, expected);
     }
 }
@@ -74,13 +74,62 @@ async fn the_audit_is_read_newest_first_by_kind_by_user_and_in_pages() {
         assert_eq!(read(all.clone()).await, [at(5), at(4), at(3), at(2), at(1)]);
         let of_ana = AuditFilter { user: Some(ana), ..all.clone() };
         assert_eq!(read(of_ana.clone()).await, [at(4), at(3), at(1)]);
-        let logins = AuditFilter { kind: Some(EventKind::Login), ..all.clone() };
+        let logins = AuditFilter { kinds: vec![EventKind::Login], ..all.clone() };
         assert_eq!(read(logins.clone()).await, [at(4), at(2), at(1)]);
         assert_eq!(read(AuditFilter { user: Some(ana), ..logins }).await, [at(4), at(1)]);
         let page = AuditFilter { limit: 2, ..of_ana };
         let first = store.audit_rows(page.clone()).await.unwrap();
         assert_eq!(first.len(), 2);
-        assert_eq!(read(AuditFilter { before: Some(first[1].seq), ..page }).await, [at(1)]);
+        assert_eq!(read(AuditFilter { after: Some(first[1].cursor()), ..page }).await, [at(1)]);
         assert_eq!(read(AuditFilter::default()).await, [], "no rows were asked for");
+    }
+}
+
+#[tokio::test]
+async fn the_audit_is_read_by_kinds_by_actor_and_by_time() {
+    for store in stores() {
+        let [ana, ben] = [UserId(1), UserId(2)];
+        let by = |actor, kind, secs| AuditEvent { actor: Some(actor), ..event(kind, at(secs)) };
+        let events = vec![
+            by(ana, EventKind::Login, 1),
+            by(ben, EventKind::UserChanged, 2),
+            by(ben, EventKind::Theft, 2),
+            by(ana, EventKind::UserChanged, 3),
+            by(ana, EventKind::Login, 4),
+        ];
+        store.audit(events).await.unwrap();
+        let read = async |filter: AuditFilter| {
+            let rows = store.audit_rows(AuditFilter { limit: 2, ..filter.clone() }).await.unwrap();
+            let after = rows.last().map(|row| row.cursor().to_string().parse().unwrap());
+            let rest = store.audit_rows(AuditFilter { limit: 9, after, ..filter }).await.unwrap();
+            rows.iter().chain(&rest).map(|row| (row.event.at, row.event.kind)).collect::<Vec<_>>()
+        };
+        let all = AuditFilter::default;
+        let two = AuditFilter { kinds: vec![EventKind::UserChanged, EventKind::Theft], ..all() };
+        let (changed, theft, login) = (EventKind::UserChanged, EventKind::Theft, EventKind::Login);
+        assert_eq!(read(two.clone()).await, [(at(3), changed), (at(2), theft), (at(2), changed)]);
+        assert_eq!(read(AuditFilter { actor: Some(ben), ..two }).await, [(at(2), theft), (at(2), changed)]);
+        let span = AuditFilter { from: Some(at(1)), until: Some(at(3)), ..all() };
+        assert_eq!(read(span).await, [(at(2), theft), (at(2), changed), (at(1), login)]);
+    }
+}
+
+#[tokio::test]
+async fn events_are_counted_by_kind_and_step_of_time() {
+    for store in stores() {
+        let failed = |secs, count| AuditEvent { count, ..event(EventKind::LoginFailed, at(secs)) };
+        let events =
+            vec![failed(0, 5), failed(59, 1), failed(60, 2), failed(180, 7), event(EventKind::Login, at(61))];
+        store.audit(events).await.unwrap();
+        let counts = store.audit_counts(AuditCounts {
+            kinds: vec![EventKind::LoginFailed, EventKind::Login],
+            from: START,
+            until: at(180),
+            step: Seconds(60),
+        });
+        let counts = counts.await.unwrap();
+        let counts: Vec<_> = counts.iter().map(|count| (count.kind, count.start, count.count)).collect();
+        let (failed, login) = (EventKind::LoginFailed, EventKind::Login);
+        assert_eq!(counts, [(failed, at(0), 6), (failed, at(60), 2), (login, at(60), 1)]);
     }
 }

@@ -1,7 +1,7 @@
 use countersign_core::UserId;
 use countersign_core::fields::{Declaration, FieldType, UserFields};
 use countersign_store::{
-    CreateUserError, EventKind, FieldHolder, NewUser, ProfileChange, ProfileError, User, UserSelector,
+    EventKind, FieldHolder, NewUser, PeopleError, ProfileChange, ProfileError, User, UserSelector,
 };
 use serde_json::{Map, Value, json};
 
@@ -22,7 +22,7 @@ fn badge(badge: &str) -> Map<String, Value> {
     fields([("badge", json!(badge))])
 }
 
-async fn make(store: &Fixture, name: &str, fields: Map<String, Value>) -> Result<User, CreateUserError> {
+async fn make(store: &Fixture, name: &str, fields: Map<String, Value>) -> Result<User, PeopleError> {
     store.create_user(NewUser { fields, ..new_user(name) }, event(EventKind::UserCreated, START)).await
 }
 
@@ -66,7 +66,7 @@ async fn a_value_that_is_unique_is_had_by_one_user() {
     for store in stores_with(declared(true)) {
         let ana = make(&store, "ana", badge("b1")).await.unwrap();
         let taken = make(&store, "ben", badge("b1")).await;
-        assert!(matches!(taken, Err(CreateUserError::FieldTaken(field)) if field == "badge"));
+        assert!(matches!(taken, Err(PeopleError::FieldTaken(field)) if field == "badge"));
         assert_eq!(store.audited(EventKind::UserCreated).await.len(), 1);
 
         let ben = make(&store, "ben", badge("b2")).await.unwrap();
@@ -83,7 +83,10 @@ async fn a_value_that_is_unique_is_had_by_one_user() {
         let ben = change(&store, &ben, badge("b1")).await.unwrap().unwrap();
         assert_eq!(ben.fields, badge("b1"));
         make(&store, "cleo", badge("b2")).await.unwrap();
-        store.delete_user(ben.id, event(EventKind::UserDeleted, at(2))).await.unwrap();
+        store
+            .delete_user(ben.id, countersign_store::Reach::Anyone, event(EventKind::UserDeleted, at(2)))
+            .await
+            .unwrap();
         make(&store, "dora", badge("b1")).await.unwrap();
     }
 }

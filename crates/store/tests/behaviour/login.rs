@@ -3,7 +3,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use countersign_core::Network;
 use countersign_core::session::EndReason;
 use countersign_store::{
-    EventKind, Failures, Login, LoginUser, NewUser, NewsItem, StartOutcome, User, UserSelector,
+    EventKind, Failures, Login, LoginUser, NewUser, NewsItem, Reach, StartOutcome, User, UserSelector,
 };
 
 use crate::support::{
@@ -47,7 +47,7 @@ async fn an_address_that_two_have_names_neither() {
         assert_eq!(found(&store, "shared@example.com").await, None);
         store.set_active(ben.id, false, event(EventKind::UserDeactivated, START)).await.unwrap();
         assert_eq!(found(&store, "shared@example.com").await, None, "inactive, but still theirs too");
-        store.delete_user(ben.id, event(EventKind::UserDeleted, START)).await.unwrap();
+        store.delete_user(ben.id, Reach::Anyone, event(EventKind::UserDeleted, START)).await.unwrap();
         assert_eq!(found(&store, "shared@example.com").await.as_deref(), Some("ana"));
     }
 }
@@ -83,7 +83,7 @@ async fn a_login_starts_a_session_and_remembers_what_it_should() {
         let outcome =
             store.start_session(session.clone(), login, event(EventKind::Login, at(5))).await.unwrap();
         let user = User { last_login_at: Some(at(5)), ..ana };
-        assert_eq!(outcome, StartOutcome::Started { user: user.clone(), ended: Vec::new() });
+        assert_eq!(outcome, StartOutcome::Started { user: user.clone(), rights: None, ended: Vec::new() });
 
         let after = look_up(&store, "ana", false).await.unwrap();
         assert_eq!((&after.user, after.hash), (&user, hash("better")));
@@ -157,7 +157,7 @@ async fn no_session_starts_when_what_was_checked_no_longer_holds() {
 
         store.set_active(ana.id, false, event(EventKind::UserDeactivated, at(2))).await.unwrap();
         refused(checked("hash of ana")).await;
-        store.delete_user(ana.id, event(EventKind::UserDeleted, at(3))).await.unwrap();
+        store.delete_user(ana.id, Reach::Anyone, event(EventKind::UserDeleted, at(3))).await.unwrap();
         refused(checked("hash of ana")).await;
     }
 }
@@ -218,7 +218,7 @@ async fn a_password_change_ends_every_session_and_starts_one() {
         let new = password("new", "argon2id");
         let event = event(EventKind::PasswordChanged, at(20));
         let outcome = store.change_password(hash("hash of ana"), new, next.clone(), event).await.unwrap();
-        let StartOutcome::Started { user, ended: mut gone } = outcome else { panic!("not started") };
+        let StartOutcome::Started { user, ended: mut gone, .. } = outcome else { panic!("not started") };
         gone.sort();
         assert_eq!((user.id, gone), (ana.id, vec![old[0].id, old[1].id]));
         for session in &old {

@@ -20,6 +20,7 @@ mod login;
 mod meta;
 mod model;
 mod news;
+mod people;
 mod rotation;
 mod sessions;
 mod users;

@@ -70,6 +70,7 @@ async fn follow(store: &Fixture, mut session: Session, steps: Vec<Step>) {
                     generation: Generation(session.generation.0 + distance),
                     key: key.map(|key| [key; 32]),
                     client: if elsewhere { stranger() } else { laptop() },
+                    wants_rights: None,
                 };
                 let expected = rule(session, rotate.generation, rotate.key, rotate.client.clone(), now);
                 let rotation = store.rotate(rotate, now).await;
@@ -93,6 +94,7 @@ fn summary(rotation: &Rotation) -> Summary {
     match rotation {
         Rotation::Rotated { session, .. } => Summary::Rotated(session.clone()),
         Rotation::Answered { session, answer, .. } => Summary::Answered(session.clone(), *answer),
+        Rotation::TooManyRights => panic!("no rights were asked for"),
         Rotation::Refused(refusal) => Summary::Refused(*refusal),
     }
 }

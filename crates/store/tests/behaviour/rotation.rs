@@ -2,7 +2,7 @@ use std::collections::HashSet;
 
 use countersign_core::session::{Answer, EndReason, REPLAY_KEYS, Refusal, Session};
 use countersign_core::{Client, Generation, UserId};
-use countersign_store::{EventKind, Rotate, Rotation};
+use countersign_store::{EventKind, Reach, Rotate, Rotation};
 
 use crate::support::{
     Fixture, POLICY, START, at, ended, event, laptop, new_session, rotated, stores, stranger, token, token_of,
@@ -41,7 +41,10 @@ async fn a_due_session_moves_one_generation_on() {
         let rotation = store.rotate(Rotate { client: stranger(), ..token(&session) }, at(10)).await;
         let expected = session.rotated(stranger(), None, &POLICY, at(10));
         let (kept, user) = store.session(expected.id).await.unwrap().unwrap();
-        assert_eq!(rotation, Rotation::Rotated { session: expected.clone(), user: user.unwrap() });
+        assert_eq!(
+            rotation,
+            Rotation::Rotated { session: expected.clone(), user: user.unwrap(), rights: None }
+        );
         assert_eq!(kept, expected);
         assert!(store.audited(EventKind::GraceElsewhere).await.is_empty());
     }
@@ -196,7 +199,7 @@ async fn a_session_that_its_user_s_end_has_ended_says_so() {
         let session = logged_in(&store).await;
         store.set_active(session.user, false, event(EventKind::UserDeactivated, at(1))).await.unwrap();
         assert_eq!(store.rotate(token(&session), at(100)).await, Rotation::Refused(Refusal::UserInactive));
-        store.delete_user(session.user, event(EventKind::UserDeleted, at(2))).await.unwrap();
+        store.delete_user(session.user, Reach::Anyone, event(EventKind::UserDeleted, at(2))).await.unwrap();
         assert_eq!(store.rotate(token(&session), at(100)).await, Rotation::Refused(Refusal::UserInactive));
     }
 }
@@ -242,7 +245,7 @@ async fn of_fifty_parallel_uses_of_one_token_one_rotates_and_all_get_its_success
                 Rotation::Answered { session, .. } => {
                     successors.insert(session.generation);
                 }
-                Rotation::Refused(refusal) => panic!("refused: {refusal:?}"),
+                other => panic!("refused: {other:?}"),
             }
         }
         assert_eq!(rotations, 1);

@@ -1,7 +1,7 @@
 use countersign_core::session::EndReason;
 use countersign_core::{Seconds, UserId};
 use countersign_store::{
-    CeilingState, CreateUserError, EventKind, Failures, NewUser, NewsItem, NewsSeq, ProfileChange, User,
+    CeilingState, EventKind, Failures, NewUser, NewsItem, NewsSeq, PeopleError, ProfileChange, Reach, User,
     UserSelector,
 };
 use serde_json::{Map, json};
@@ -53,7 +53,7 @@ async fn a_name_is_taken_whatever_its_case() {
     for store in stores() {
         store.make_user("ana").await;
         let second = store.create_user(new_user("ANA"), event(EventKind::UserCreated, START)).await;
-        assert!(matches!(second, Err(CreateUserError::UsernameTaken)));
+        assert!(matches!(second, Err(PeopleError::UsernameTaken)));
         assert_eq!(store.audited(EventKind::UserCreated).await.len(), 1);
     }
 }
@@ -79,7 +79,9 @@ async fn the_id_of_a_deleted_user_is_never_used_again() {
     for store in stores() {
         store.make_user("ana").await;
         let last = store.make_user("ben").await;
-        assert!(store.delete_user(last.id, event(EventKind::UserDeleted, START)).await.unwrap());
+        assert!(
+            store.delete_user(last.id, Reach::Anyone, event(EventKind::UserDeleted, START)).await.unwrap()
+        );
         assert!(store.make_user("ben").await.id > last.id);
     }
 }
@@ -130,7 +132,7 @@ async fn what_is_done_to_nobody_changes_and_audits_nothing() {
             !store.set_password(NOBODY, password("x", "y"), event(EventKind::PasswordSet)).await.unwrap()
         );
         assert!(!store.set_active(NOBODY, false, event(EventKind::UserDeactivated)).await.unwrap());
-        assert!(!store.delete_user(NOBODY, event(EventKind::UserDeleted)).await.unwrap());
+        assert!(!store.delete_user(NOBODY, Reach::Anyone, event(EventKind::UserDeleted)).await.unwrap());
         assert!(!store.unlock(NOBODY, event(EventKind::UserUnlocked)).await.unwrap());
         let failure = Failures { user: NOBODY, count: 1, last_at: START, forget_before: START };
         store.record_failures(vec![failure]).await.unwrap();
@@ -194,7 +196,9 @@ async fn the_sessions_of_a_deleted_user_stay_to_say_why() {
     for store in stores() {
         let ana = store.make_user("ana").await;
         let session = store.log_in(&ana, at(1)).await;
-        assert!(store.delete_user(ana.id, event(EventKind::UserDeleted, at(2))).await.unwrap());
+        assert!(
+            store.delete_user(ana.id, Reach::Anyone, event(EventKind::UserDeleted, at(2))).await.unwrap()
+        );
         let (kept, user) = store.session(session.id).await.unwrap().unwrap();
         assert_eq!(kept, session.ended(EndReason::UserDeleted, at(2)));
         assert_eq!(user, None);

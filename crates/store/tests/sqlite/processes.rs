@@ -50,7 +50,14 @@ pub(crate) async fn rotate(path: &Path, session: SessionId, user: i64) {
     wait_to_go();
     let uses = (0..25).map(|_| {
         let (store, user) = (store.clone(), UserId(user));
-        let rotate = Rotate { session, user, generation: Generation::FIRST, key: None, client: laptop() };
+        let rotate = Rotate {
+            session,
+            user,
+            generation: Generation::FIRST,
+            key: None,
+            client: laptop(),
+            wants_rights: None,
+        };
         tokio::spawn(async move { store.rotate_session(rotate, POLICY, at(100)).await })
     });
     for rotation in uses.collect::<Vec<_>>() {

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -113,6 +114,8 @@ pub(crate) fn new_user(name: &str) -> NewUser {
         is_active: true,
         is_staff: false,
         is_superuser: false,
+        groups: BTreeSet::new(),
+        permissions: BTreeSet::new(),
         fields: serde_json::Map::new(),
     }
 }
@@ -149,7 +152,13 @@ pub(crate) fn new_session(user: UserId, now: Timestamp) -> Session {
 
 /// A login from the laptop after a check of this hash.
 pub(crate) fn checked(text: &str) -> Login {
-    Login { checked: hash(text), upgraded: None, replaces: Vec::new(), network: laptop().network() }
+    Login {
+        checked: hash(text),
+        upgraded: None,
+        replaces: Vec::new(),
+        network: laptop().network(),
+        wants_rights: None,
+    }
 }
 
 /// A use of the session's current refresh token by the laptop.
@@ -160,6 +169,7 @@ pub(crate) fn token(session: &Session) -> Rotate {
         generation: session.generation,
         key: None,
         client: laptop(),
+        wants_rights: None,
     }
 }
 
@@ -219,7 +229,7 @@ impl Fixture {
 
     /// The audit's rows of this kind, newest first.
     pub(crate) async fn audited(&self, kind: EventKind) -> Vec<AuditRow> {
-        let filter = AuditFilter { kind: Some(kind), limit: 1000, ..AuditFilter::default() };
+        let filter = AuditFilter { kinds: vec![kind], limit: 1000, ..AuditFilter::default() };
         self.audit_rows(filter).await.unwrap()
     }
 }

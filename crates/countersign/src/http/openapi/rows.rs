@@ -29,6 +29,7 @@ Starts a new session, always. A live refresh cookie that comes along ends its ol
         Code::MissingCredentials,
         Code::InvalidCredentials,
         Code::BodyDeliveryNotForBrowsers,
+        Code::TooManyRights,
         Code::Throttled,
         Code::Overloaded,
     ],
@@ -63,6 +64,7 @@ body, and nothing else.) The answer has the refresh token of the current generat
         Code::SessionEnded,
         Code::UserInactive,
         Code::RefreshTokenReused,
+        Code::TooManyRights,
     ],
 };
 
@@ -155,6 +157,7 @@ user's own attributes.",
         Code::InvalidFields,
         Code::InvalidPassword,
         Code::WrongPassword,
+        Code::TooManyRights,
         Code::Throttled,
         Code::Overloaded,
     ],
