@@ -18,6 +18,9 @@ use crate::service::tokens::SignedIn;
 pub(crate) const NO_STORE: (HeaderName, HeaderValue) =
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
 
+/// Room for an answer's headers and for those that the layers add, so that the map needn't grow on the way.
+const HEADERS: usize = 12;
+
 /// What a login and a refresh answer.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct Tokens<'a> {
@@ -153,19 +156,19 @@ pub(crate) fn signed_in(signed_in: SignedIn, app: &App) -> Response {
         refresh_token: (session.delivery == Delivery::Body).then_some(refresh_token),
         user: UserBody::new(&user, app.service.user_fields()),
     };
-    let mut response = ([NO_STORE], Json(body)).into_response();
+    let mut response = json(&body);
     set_cookies(&mut response, set.into_iter().flatten());
     response
 }
 
 /// A user's profile.
 pub(crate) fn profile(user: &User, declared: &UserFields) -> Response {
-    ([NO_STORE], Json(Profile { user: UserBody::new(user, declared) })).into_response()
+    json(&Profile { user: UserBody::new(user, declared) })
 }
 
 /// A CSRF token, in the body and in its cookie.
 pub(crate) fn csrf(csrf_token: String, cookie: HeaderValue) -> Response {
-    let mut response = ([NO_STORE], Json(Csrf { csrf_token })).into_response();
+    let mut response = json(&Csrf { csrf_token });
     set_cookies(&mut response, [cookie]);
     response
 }
@@ -173,7 +176,17 @@ pub(crate) fn csrf(csrf_token: String, cookie: HeaderValue) -> Response {
 /// A user's sessions, seen from the current one.
 pub(crate) fn sessions(sessions: Vec<Session>, current: SessionId) -> Response {
     let sessions = sessions.into_iter().map(|session| SessionBody::new(session, current)).collect();
-    ([NO_STORE], Json(Sessions { sessions })).into_response()
+    json(&Sessions { sessions })
+}
+
+/// An answer that nobody keeps.
+fn json(body: &impl Serialize) -> Response {
+    let mut response = Json(body).into_response();
+    let headers = response.headers_mut();
+    headers.reserve(HEADERS);
+    let (name, value) = NO_STORE;
+    headers.insert(name, value);
+    response
 }
 
 /// Adds cookies to an answer.

@@ -3,7 +3,7 @@
 //! This is the outermost layer.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -59,7 +59,7 @@ pub(crate) struct Answered<'a> {
 }
 
 struct Shared {
-    random: Arc<dyn SecureRandom + Send + Sync>,
+    ids: Ids,
     transport_security: Option<HeaderValue>,
     observer: Box<dyn Fn(&Answered<'_>) + Send + Sync>,
 }
@@ -72,7 +72,8 @@ impl Envelope {
         observer: impl Fn(&Answered<'_>) + Send + Sync + 'static,
     ) -> Self {
         let transport_security = transport_security(public_url);
-        Self(Arc::new(Shared { random, transport_security, observer: Box::new(observer) }))
+        let ids = Ids { random, drawn: Mutex::default() };
+        Self(Arc::new(Shared { ids, transport_security, observer: Box::new(observer) }))
     }
 }
 
@@ -113,16 +114,33 @@ impl RequestId {
         fine.then(|| Self(id.clone()))
     }
 
-    /// A new one. Should the source of randomness fail, the id is merely not unique.
-    fn new(random: &dyn SecureRandom) -> Self {
-        let mut bytes = [0; 16];
-        let _ = random.fill(&mut bytes);
-        Self(HeaderValue::try_from(URL_SAFE_NO_PAD.encode(bytes)).unwrap_or(HeaderValue::from_static("-")))
-    }
-
     /// The id as text.
     pub(crate) fn as_str(&self) -> &str {
         self.0.to_str().unwrap_or_default()
+    }
+}
+
+/// New ids. Bytes are drawn for many at a time: to draw a few costs as much.
+struct Ids {
+    random: Arc<dyn SecureRandom + Send + Sync>,
+    drawn: Mutex<Vec<[u8; 16]>>,
+}
+
+impl Ids {
+    /// Should the source of randomness fail, the id is merely not unique.
+    fn next(&self) -> RequestId {
+        let id = URL_SAFE_NO_PAD.encode(self.draw());
+        RequestId(HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("-")))
+    }
+
+    fn draw(&self) -> [u8; 16] {
+        let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
+        if drawn.is_empty() {
+            let mut bytes = [[0; 16]; 64];
+            let _ = self.random.fill(bytes.as_flattened_mut());
+            drawn.extend(bytes);
+        }
+        drawn.pop().unwrap_or_default()
     }
 }
 
@@ -201,7 +219,7 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let shared = Arc::clone(&self.shared);
-        let id = RequestId::sent(request.headers()).unwrap_or_else(|| RequestId::new(&*shared.random));
+        let id = RequestId::sent(request.headers()).unwrap_or_else(|| shared.ids.next());
         let entry = Entry {
             shared,
             id: id.clone(),

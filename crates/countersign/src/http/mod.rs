@@ -95,7 +95,7 @@ impl FromRef<App> for TrustedProxies {
 fn envelope(service: &Service) -> Envelope {
     let metrics = Arc::clone(service.metrics());
     let count = move |request: &Answered<'_>| {
-        metrics.request(request.method, request.route, request.status, request.took);
+        metrics.request(request.method, routes::label(request.route), request.status, request.took);
     };
     Envelope::new(&service.settings().public_url, service.random(), count)
 }

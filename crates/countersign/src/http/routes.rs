@@ -79,6 +79,12 @@ pub(crate) fn router(app: &App) -> Router<App> {
     router.method_not_allowed_fallback(method_not_allowed)
 }
 
+/// A route's path as the metrics have it: the same with and without a slash at its end; `-` for what is no route.
+pub(super) fn label(matched: &str) -> &'static str {
+    let matched = matched.strip_suffix('/').unwrap_or(matched);
+    ROUTES.iter().find(|route| route.path == matched).map_or("-", |route| route.path)
+}
+
 async fn method_not_allowed() -> Problem {
     let detail = "This path takes other methods; the Allow header names them.";
     Code::MethodNotAllowed.problem(detail)
