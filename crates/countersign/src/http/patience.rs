@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use http_body::{Frame, SizeHint};
+use hyper::rt::Timer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
@@ -41,6 +42,9 @@ pub(super) struct Timed<I> {
     /// How many requests had begun when it was last looked.
     begun: usize,
     waiting: Waiting,
+    /// When whoever is waited for is too late.
+    read_deadline: Instant,
+    /// Goes off at that moment, or before it: then it is set again. So it is hardly ever touched on a busy connection.
     read_timer: Pin<Box<Sleep>>,
     write_timer: Option<Pin<Box<Sleep>>>,
 }
@@ -89,6 +93,7 @@ impl<I> Timed<I> {
             requests,
             begun: 0,
             waiting: Waiting::Head,
+            read_deadline: Instant::now() + patience.head,
             read_timer: Box::pin(sleep(patience.head)),
             write_timer: None,
         }
@@ -106,7 +111,21 @@ impl<I> Timed<I> {
 
     fn wait_for(&mut self, what: Waiting, patience: Duration) {
         self.waiting = what;
-        self.read_timer.as_mut().reset(Instant::now() + patience);
+        self.read_deadline = Instant::now() + patience;
+        if self.read_deadline < self.read_timer.deadline() {
+            self.read_timer.as_mut().reset(self.read_deadline);
+        }
+    }
+
+    /// Ready when whoever is waited for is too late.
+    fn poll_too_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.read_timer.as_mut().poll(cx).is_ready() {
+            if self.read_timer.deadline() >= self.read_deadline {
+                return Poll::Ready(());
+            }
+            self.read_timer.as_mut().reset(self.read_deadline);
+        }
+        Poll::Pending
     }
 
     /// Ends a write that waits for too long.
@@ -146,7 +165,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Timed<I> {
         if this.waiting == Waiting::Untimed {
             this.wait_for(Waiting::Idle, this.patience.idle);
         }
-        this.read_timer.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        this.poll_too_late(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -175,6 +194,30 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Timed<I> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+/// A timer for hyper that never goes off: the limits are ours.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Never;
+
+impl Timer for Never {
+    fn sleep(&self, _: Duration) -> Pin<Box<dyn hyper::rt::Sleep>> {
+        Box::pin(Self)
+    }
+
+    fn sleep_until(&self, _: std::time::Instant) -> Pin<Box<dyn hyper::rt::Sleep>> {
+        Box::pin(Self)
+    }
+}
+
+impl hyper::rt::Sleep for Never {}
+
+impl Future for Never {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Pending
     }
 }
 

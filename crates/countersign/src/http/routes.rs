@@ -79,10 +79,14 @@ pub(crate) fn router(app: &App) -> Router<App> {
     router.method_not_allowed_fallback(method_not_allowed)
 }
 
-/// A route's path as the metrics have it: the same with and without a slash at its end; `-` for what is no route.
+/// A route's path as the metrics have it: the same with and without a slash at its end; `other` for a route that isn't
+/// in the table, such as one of the admin site's; `-` where there is none.
 pub(super) fn label(matched: &str) -> &'static str {
-    let matched = matched.strip_suffix('/').unwrap_or(matched);
-    ROUTES.iter().find(|route| route.path == matched).map_or("-", |route| route.path)
+    if matched == "-" {
+        return "-";
+    }
+    let path = matched.strip_suffix('/').unwrap_or(matched);
+    ROUTES.iter().find(|route| route.path == path).map_or("other", |route| route.path)
 }
 
 async fn method_not_allowed() -> Problem {

@@ -25,14 +25,14 @@ use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 use tower_service::Service;
 
-use super::patience::{Answer, Patience, Requests, Timed, UnderWay};
+use super::patience::{Answer, Never, Patience, Requests, Timed, UnderWay};
 
 /// How much memory a connection's buffers may take, in bytes; a head has to fit into it.
 const BUFFER_MAX: usize = 64 * 1024;
@@ -234,10 +234,10 @@ impl Connection {
         let service =
             service_fn(move |request| answer(router.clone(), peer, phase.clone(), requests.begin(), request));
         let served = http1::Builder::new()
-            // `Timed` has the limits, since hyper can't tell a slow head from an idle connection. Its own timer, set to
-            // the sum of both, makes hyper look for a next request at once when an answer is out: that starts ours.
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.patience.head.saturating_add(self.patience.idle))
+            // `Timed` has the limits, since hyper can't tell a slow head from an idle connection. With a limit of its
+            // own hyper looks for a next request at once when an answer is out: that starts ours.
+            .timer(Never)
+            .header_read_timeout(self.patience.head)
             .max_header_size(self.head_bytes)
             .max_buf_size(BUFFER_MAX)
             .serve_connection(stream, service);
