@@ -26,6 +26,26 @@ pub struct EnteredPage {
     pub next: Option<UserId>,
 }
 
+/// What a custom field must be in a list of users. The field is one by whose values users are found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FieldFilter {
+    /// The field.
+    pub field: String,
+    /// What it must be.
+    pub is: FieldIs,
+}
+
+/// What a custom field must be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum FieldIs {
+    /// The value of this key.
+    Value(String),
+    /// The value of this key, or none: it is what stands where there is none.
+    ValueOrNone(String),
+    /// No value.
+    None,
+}
+
 /// A value under which a user stands.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct FieldKey {

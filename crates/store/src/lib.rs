@@ -46,7 +46,7 @@ use countersign_core::{GroupId, GroupName, Network, PermissionName, Rights, Sess
 
 pub use admin::{AdminLogin, SetUpError};
 pub use audit::{AuditCount, AuditCounts, AuditCursor, AuditEvent, AuditFilter, AuditRow, EventKind};
-pub use fields::{EnteredPage, FieldHolder};
+pub use fields::{EnteredPage, FieldFilter, FieldHolder, FieldIs};
 pub use key::StoredKey;
 pub use news::{News, NewsItem, NewsSeq};
 pub use people::{

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::fields::apply;
 use crate::listing::cut;
 use crate::listing::users::Sorted;
-use crate::{AuditEvent, CeilingState, StoreError, User};
+use crate::{AuditEvent, CeilingState, FieldFilter, StoreError, User};
 
 /// Why a use case about people could not be carried out: each is a sentence. But for trouble of the store's own,
 /// nothing has changed.
@@ -161,6 +161,8 @@ pub struct UserFilter {
     pub is_superuser: Option<bool>,
     /// Only those in this group.
     pub group: Option<GroupId>,
+    /// Only those whose custom fields are all so.
+    pub fields: Vec<FieldFilter>,
     /// By what they are sorted.
     pub sort: UserSort,
     /// Backwards: the latest, or the end of the alphabet, first.

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use countersign_core::UserId;
 use countersign_core::fields::{FieldErrors, FieldSpec, UserFields};
-use countersign_store::{Store, StoreError};
+use countersign_store::{FieldFilter, FieldIs, Store, StoreError};
 
 use super::{Error, Service};
 
@@ -32,6 +32,23 @@ impl Service {
     /// The declared custom fields.
     pub fn user_fields(&self) -> &UserFields {
         &self.settings.user_fields
+    }
+
+    /// What a list of users is asked for, to have those whose field is as a text says, which may come from a form. An empty
+    /// text asks for those who have no value.
+    pub fn field_filter(&self, name: &str, text: &str) -> Result<FieldFilter, Error> {
+        let spec = self.user_fields().get(name);
+        let spec = spec.ok_or_else(|| Error::field(name, "There is no such field."))?;
+        if !spec.is_indexed() {
+            return Err(Error::field(name, "Users can't be listed by this field."));
+        }
+        let value = spec.read_text(text).map_err(|sentence| Error::field(name, sentence))?;
+        let is = match spec.key(&value) {
+            None => FieldIs::None,
+            Some(key) if spec.default.as_ref() == Some(&value) => FieldIs::ValueOrNone(key),
+            Some(key) => FieldIs::Value(key),
+        };
+        Ok(FieldFilter { field: name.to_owned(), is })
     }
 
     /// Goes through all users, and enters their values as the fields are declared here. A server does it at its start when

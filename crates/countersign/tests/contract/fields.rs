@@ -3,6 +3,7 @@
 use countersign::core::fields::{Declaration, Editor, FieldType, UserFields};
 use countersign::service::fields::Misfit;
 use countersign::service::password::Password;
+use countersign::service::people::{self, UserFilter};
 use countersign::service::users::UserToCreate;
 use countersign::service::{Error, User};
 use countersign::settings::Settings;
@@ -314,6 +315,34 @@ async fn a_field_that_becomes_unique_loses_nothing_and_nobody_else_gets_its_valu
     }
     let mut browser = bob(&world).await;
     assert_eq!(refused(&mut browser, json!({"handle": "neo"})).await, ["handle"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn users_are_listed_by_what_a_form_says_of_a_field() {
+    let world = World::with(people).await;
+    create(&world, "carol", json!({"badge": "b7", "theme": "dark", "level": 3})).await.unwrap();
+    create(&world, "dora", json!({"theme": "light"})).await.unwrap();
+    let service = world.countersign.service();
+    for (field, text, expected) in [
+        ("badge", " b7 ", &["carol"][..]),
+        ("badge", "b8", &[]),
+        ("level", "3", &["carol"]),
+        ("level", "", &["alice", "bob", "dora"]),
+        ("theme", "dark", &["carol"]),
+        ("theme", "light", &["alice", "bob", "dora"]),
+        ("theme", "", &["alice", "bob"]),
+    ] {
+        let fields = vec![service.field_filter(field, text).unwrap()];
+        let filter = UserFilter { fields, limit: 10, ..UserFilter::default() };
+        let page = service.people(&people::Actor::Operator).users(filter).await.unwrap().page;
+        let names: Vec<_> = page.rows.iter().map(|user| &*user.username).collect();
+        assert_eq!(names, expected, "{field} {text}");
+    }
+    for (field, text) in
+        [("phone", "+1"), ("level", "three"), ("theme", "blue"), ("nope", "1"), ("is_staff", "1")]
+    {
+        assert!(matches!(service.field_filter(field, text), Err(Error::InvalidFields(_))), "{field}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,8 +3,8 @@
 //! A page must be quick at a million users, whatever is asked for. There is an index for each order, so a page without
 //! filters is one short walk along one. With filters there are two ways:
 //!
-//! - **Few fit.** A filter that has an index of its own (a search, a group, staff, superusers, those switched off) is
-//!   asked how many it leaves, counting no further than [`UserFilter::SEARCHED`]. Where it is no more, those are
+//! - **Few fit.** A filter that has an index of its own (a search, a group, a custom field, staff, superusers, those
+//!   switched off) is asked how many it leaves, counting no further than [`UserFilter::SEARCHED`]. Where it is no more, those are
 //!   looked up, filtered and sorted.
 //! - **Many fit.** Then a walk along the order meets enough of them soon. It looks at a bounded stretch of users at a
 //!   time, and the page ends where its stretches do: it may be short, and still has a next one.
@@ -15,7 +15,7 @@ use countersign_core::UserId;
 use countersign_core::name::NameKey;
 
 use super::{Arg, Statement, cut, one_more};
-use crate::{User, UserCursor, UserFilter, UserSort};
+use crate::{FieldFilter, FieldIs, User, UserCursor, UserFilter, UserSort};
 
 /// How many users one stretch of a walk looks at.
 const STRETCH: u32 = 10_000;
@@ -64,6 +64,17 @@ pub(crate) fn candidates(filter: &UserFilter) -> Vec<Candidates> {
     if filter.is_active == Some(false) {
         candidates.push(by_index("NOT is_active"));
     }
+    for FieldFilter { field, is } in &filter.fields {
+        if let FieldIs::Value(value) = is {
+            let mut ids = Statement::default();
+            ids.push("SELECT user_id AS id FROM field_values WHERE field = ");
+            ids.bind(Arg::Text(field.clone()));
+            ids.and("value =", Arg::Text(value.clone()));
+            ids.push(" ORDER BY user_id LIMIT ");
+            ids.bind(Arg::Int(one_more(UserFilter::SEARCHED)));
+            candidates.push(Candidates { ids, is_search: false });
+        }
+    }
     candidates
 }
 
@@ -99,8 +110,9 @@ impl Candidates {
 
 /// Whether a filter leaves out anybody.
 pub(crate) fn is_filtered(filter: &UserFilter) -> bool {
-    let UserFilter { search: _, is_active, is_staff, is_superuser, group, .. } = filter;
-    is_active.is_some() || is_staff.is_some() || is_superuser.is_some() || group.is_some()
+    let UserFilter { search: _, is_active, is_staff, is_superuser, group, fields, .. } = filter;
+    let flags = [is_active, is_staff, is_superuser];
+    flags.iter().any(|flag| flag.is_some()) || group.is_some() || !fields.is_empty()
 }
 
 /// The page along the order, without filters, and one row more if there is a next page.
@@ -251,6 +263,21 @@ impl Statement {
                 " AND EXISTS (SELECT 1 FROM user_groups WHERE user_groups.user_id = users.id AND group_id = ",
             );
             self.bind(Arg::Int(group.0));
+            self.push(")");
+        }
+        for FieldFilter { field, is } in &filter.fields {
+            let (exists, value) = match is {
+                FieldIs::Value(value) => ("EXISTS", Some(("value =", value))),
+                FieldIs::ValueOrNone(value) => ("NOT EXISTS", Some(("value <>", value))),
+                FieldIs::None => ("NOT EXISTS", None),
+            };
+            self.push(&format!(
+                " AND {exists} (SELECT 1 FROM field_values WHERE field_values.user_id = users.id AND field = "
+            ));
+            self.bind(Arg::Text(field.clone()));
+            if let Some((condition, value)) = value {
+                self.and(condition, Arg::Text(value.clone()));
+            }
             self.push(")");
         }
     }

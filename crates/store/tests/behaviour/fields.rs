@@ -1,7 +1,8 @@
 use countersign_core::UserId;
 use countersign_core::fields::{Declaration, FieldType, UserFields};
 use countersign_store::{
-    EventKind, FieldHolder, NewUser, PeopleError, ProfileChange, ProfileError, User, UserSelector,
+    EventKind, FieldFilter, FieldHolder, FieldIs, NewUser, PeopleError, ProfileChange, ProfileError, User,
+    UserFilter, UserSelector,
 };
 use serde_json::{Map, Value, json};
 
@@ -170,6 +171,54 @@ async fn a_field_that_becomes_unique_is_held_by_one_and_the_others_are_told_of()
         assert_eq!(shared(&store).await, [""; 0]);
         let kept: Vec<_> = all(&store).await.into_iter().map(|user| user.fields["badge"].clone()).collect();
         assert_eq!(kept, ["b3", "b1", "b2", "b4"]);
+    }
+}
+
+#[tokio::test]
+async fn users_are_listed_by_the_values_of_their_fields() {
+    for store in stores_with(declared(true)) {
+        for (name, values) in [
+            ("ana", fields([("badge", json!("b1")), ("level", json!(1))])),
+            ("ben", fields([("level", json!(1))])),
+            ("cleo", fields([("level", json!(2)), ("badge", json!("b2"))])),
+            ("dora", Map::new()),
+        ] {
+            make(&store, name, values).await.unwrap();
+        }
+        let field = |field: &str, is| FieldFilter { field: field.to_owned(), is };
+        let level = |level: &str| field("level", FieldIs::Value(level.to_owned()));
+        for (filters, expected) in [
+            (vec![level("1")], vec!["ana", "ben"]),
+            (vec![level("2")], vec!["cleo"]),
+            (vec![level("3")], vec![]),
+            (vec![field("level", FieldIs::None)], vec!["dora"]),
+            (vec![field("level", FieldIs::ValueOrNone("2".to_owned()))], vec!["cleo", "dora"]),
+            (vec![field("badge", FieldIs::None)], vec!["ben", "dora"]),
+            (vec![level("1"), field("badge", FieldIs::None)], vec!["ben"]),
+            (vec![field("badge", FieldIs::Value("b1".to_owned())), level("2")], vec![]),
+        ] {
+            for search in ["", "user", "b"] {
+                let filter = UserFilter {
+                    fields: filters.clone(),
+                    search: search.to_owned(),
+                    limit: 10,
+                    ..UserFilter::default()
+                };
+                let page = store.users(filter).await.unwrap().page.rows;
+                let listed: Vec<_> = page.into_iter().map(|user| user.username).collect();
+                let fits = |name: &&str| name.starts_with(search);
+                assert_eq!(
+                    listed,
+                    expected.iter().copied().filter(fits).collect::<Vec<_>>(),
+                    "{filters:?} {search}"
+                );
+            }
+        }
+        let first = UserFilter { fields: vec![level("1")], limit: 1, ..UserFilter::default() };
+        let page = store.users(first.clone()).await.unwrap().page;
+        assert_eq!(page.rows[0].username, "ana");
+        let page = store.users(UserFilter { after: page.next, ..first }).await.unwrap().page;
+        assert_eq!((&*page.rows[0].username, page.next), ("ben", None));
     }
 }
 

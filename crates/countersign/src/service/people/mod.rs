@@ -30,8 +30,9 @@ use super::{Error, Service};
 
 pub use accounts::{PersonChange, PersonToCreate};
 pub use countersign_store::{
-    AuditCount, AuditCounts, AuditCursor, AuditFilter, AuditRow, Edit, Group, GroupFilter, Page, Permission,
-    Person, SessionFilter, SessionRow, UserCursor, UserDetail, UserFilter, UserPage, UserSort,
+    AuditCount, AuditCounts, AuditCursor, AuditFilter, AuditRow, Edit, FieldFilter, FieldIs, Group,
+    GroupFilter, Page, Permission, Person, SessionFilter, SessionRow, UserCursor, UserDetail, UserFilter,
+    UserPage, UserSort,
 };
 pub use groups::GroupEdit;
 
