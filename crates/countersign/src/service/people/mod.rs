@@ -12,7 +12,7 @@
 //!
 //! Rule 1 and 2 are pure ([`Rights`]); 2 and 3 are checked in the very transaction of the change.
 //!
-//! - `accounts`: users. - [`groups`]: groups and permissions. - [`links`]: links to set a password.
+//! - `accounts`: users. - `groups`: groups and permissions. - [`links`]: links to set a password.
 //! - `overview`: sessions, the audit, the signing keys.
 
 mod accounts;
