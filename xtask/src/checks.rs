@@ -74,6 +74,14 @@ const CHECKS: &[Check] = &[
         needs: &[C_COMPILER, POSTGRESQL],
     },
     Check {
+        name: "pooler",
+        claim: "the store behaves the same through PgBouncer in transaction mode",
+        prepare: &[],
+        command: "cargo test --package countersign-store --test behaviour",
+        environment: &[("COUNTERSIGN_TEST_STORE", "pgbouncer")],
+        needs: &[C_COMPILER, POSTGRESQL, PGBOUNCER],
+    },
+    Check {
         name: "client",
         claim: "the browser client holds, alone and against the real program",
         prepare: &["cargo build --package countersign-server", "npm --prefix clients/js ci"],
@@ -127,6 +135,11 @@ const POSTGRESQL: Need = Need {
     install: Install::Debian("postgresql"),
 };
 
+const PGBOUNCER: Need = Need {
+    name: "PgBouncer",
+    probes: &["pgbouncer --version", "/usr/sbin/pgbouncer --version"],
+    install: Install::Debian("pgbouncer"),
+};
 const NODE: Need = Need {
     name: "Node.js 20 or newer",
     probes: &["node --eval process.exit(parseInt(process.versions.node)<20?1:0)"],

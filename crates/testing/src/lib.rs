@@ -6,10 +6,12 @@
 #![allow(clippy::panic, clippy::expect_used, reason = "whoever calls is a test, and a panic is how it fails")]
 
 mod cluster;
+mod pooler;
 mod programs;
 mod watchdog;
 
 pub use cluster::{Cluster, Frozen};
+pub use pooler::Pooler;
 pub use programs::Programs;
 
 use std::net::TcpListener;

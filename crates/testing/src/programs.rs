@@ -29,8 +29,16 @@ impl Programs {
     /// A command that runs one of them. It is in a process group of its own, so that Ctrl-C in a terminal leaves it to
     /// whoever ends it in good order.
     pub fn command(&self, program: &str) -> Command {
-        let path = self.folder.as_ref().map_or_else(|| program.into(), |folder| folder.join(program));
-        let mut command = Command::new(path);
+        self.run(self.folder.as_ref().map_or_else(|| program.into(), |folder| folder.join(program)))
+    }
+
+    /// A command that runs another program as the same user: this one of the `PATH`, if it isn't where Debian has it.
+    pub fn command_in_path(&self, program: &str, in_debian: &str) -> Command {
+        self.run(if Path::new(in_debian).exists() { in_debian } else { program }.into())
+    }
+
+    fn run(&self, program: PathBuf) -> Command {
+        let mut command = Command::new(program);
         command.process_group(0).env("LC_ALL", "C").env_remove("PGPASSWORD").current_dir("/");
         if let Some((user, group)) = self.run_as {
             command.uid(user).gid(group);

@@ -142,7 +142,9 @@ pub(super) async fn try_lock(db: &Db, number: i64) -> Result<bool> {
 
 /// The database's version; 0 if it has no tables of ours.
 async fn version(db: &Db) -> Result<i64> {
-    let there = "SELECT to_regclass('countersign_schema') IS NOT NULL";
+    // Not `to_regclass`: inside a transaction that waited for a lock it still says what was before.
+    let there = "SELECT EXISTS (SELECT 1 FROM pg_tables
+        WHERE tablename = 'countersign_schema' AND schemaname = ANY (current_schemas(FALSE)))";
     if !db.first(there, &[], |row| row.flag(0)).await?.unwrap_or(false) {
         return Ok(0);
     }

@@ -4,8 +4,8 @@
 
 use std::collections::BTreeSet;
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use countersign_core::fields::UserFields;
 use countersign_core::name::NameKey;
@@ -17,7 +17,7 @@ use countersign_store::{
     AuditEvent, AuditFilter, AuditRow, EventKind, Login, NewUser, NewsItem, NewsSeq, Password, PasswordHash,
     Rotate, Rotation, SessionEnd, StartOutcome, Store, User,
 };
-use countersign_testing::Cluster;
+use countersign_testing::{Cluster, Pooler};
 use tempfile::TempDir;
 
 pub(crate) const POLICY: RotationPolicy =
@@ -33,7 +33,7 @@ pub(crate) fn stores() -> Vec<Fixture> {
 
 /// The same, with custom fields.
 pub(crate) fn stores_with(fields: UserFields) -> Vec<Fixture> {
-    vec![sqlite(fields.clone()), postgres(fields)]
+    if is_behind_a_pooler() { vec![pooled(fields)] } else { vec![sqlite(fields.clone()), postgres(fields)] }
 }
 
 fn sqlite(fields: UserFields) -> Fixture {
@@ -45,6 +45,18 @@ fn sqlite(fields: UserFields) -> Fixture {
 fn open_sqlite(folder: &TempDir, fields: UserFields) -> Store {
     let opening = Opening { fields: Arc::new(fields), ..Opening::server() };
     Store::Sqlite(Sqlite::open(folder.path().join("countersign.db"), &opening).unwrap())
+}
+
+/// Whether the environment asks for PostgreSQL behind PgBouncer, and nothing else.
+#[expect(clippy::disallowed_methods, reason = "a test is told by its environment which engine to prove")]
+fn is_behind_a_pooler() -> bool {
+    std::env::var("COUNTERSIGN_TEST_STORE").is_ok_and(|store| store == "pgbouncer")
+}
+
+fn pooled(fields: UserFields) -> Fixture {
+    static POOLER: LazyLock<Pooler> = LazyLock::new(|| Pooler::in_front_of(Cluster::shared()));
+    let url = POOLER.url(&Cluster::shared().database());
+    Fixture { store: open_postgres(&url, fields), place: Place::Url(url) }
 }
 
 fn postgres(fields: UserFields) -> Fixture {
