@@ -15,6 +15,12 @@ const INTERVAL: Seconds = Seconds(60);
 /// How long without a failure until they are forgotten.
 const FORGOTTEN_AFTER: Seconds = Seconds(24 * 60 * 60);
 
+/// A failure may be so old and not yet be stored with its account. Until then the count that all nodes share knows more.
+const UNWRITTEN: Seconds = Seconds(5);
+
+/// How the bytes for a store are laid out. Others count nothing.
+const VERSION: u8 = 1;
+
 /// An account's failures in a row, as the store keeps them. None at first, and after a success: whoever settles a
 /// check stores [`Ceiling::failed`] or the default, and at a success the network too.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -87,6 +93,59 @@ impl Run {
             Outcome::Right => self.ceiling = Ceiling::default(),
             Outcome::NotChecked => {}
         }
+    }
+
+    /// The same for the counts that all nodes share, where a check under way has failed already.
+    pub(super) fn admit_shared(
+        &mut self,
+        standing: Standing,
+        ceiling: u32,
+        now: Timestamp,
+    ) -> Result<(), Seconds> {
+        if let Standing::Account { ceiling: stored, .. } = standing
+            && (self.ceiling.age(now) >= UNWRITTEN.millis().unsigned_abs()
+                || stored.failures > self.ceiling.failures)
+        {
+            self.ceiling = stored;
+        }
+        if standing.is_stranger() { self.ceiling.admit(0, ceiling, now) } else { Ok(()) }
+    }
+
+    pub(super) fn count_failure(&mut self, now: Timestamp) {
+        self.ceiling = self.ceiling.failed(now);
+    }
+
+    /// Takes a failure back. When the last one was isn't known any more.
+    pub(super) fn forget_failure(&mut self) {
+        self.ceiling.failures = self.ceiling.failures.saturating_sub(1);
+    }
+
+    /// Becomes what all nodes share, but for the checks that are under way here.
+    pub(super) fn learn_shared(&mut self, shared: Self) {
+        self.ceiling = shared.ceiling;
+    }
+
+    /// When nothing here counts any more.
+    pub(super) fn over_at(&self) -> Timestamp {
+        self.ceiling.last_failure + FORGOTTEN_AFTER
+    }
+
+    /// For a store that all nodes share.
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        let Ceiling { failures, last_failure } = self.ceiling;
+        [&[VERSION][..], &failures.to_le_bytes(), &last_failure.millis().to_le_bytes()].concat()
+    }
+
+    /// What [`Run::bytes`] made.
+    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+        let (&[version], rest) = bytes.split_first_chunk()?;
+        let (failures, rest) = rest.split_first_chunk()?;
+        let last_failure = i64::from_le_bytes(rest.try_into().ok()?);
+        let ceiling = Ceiling {
+            failures: u32::from_le_bytes(*failures),
+            last_failure: Timestamp::from_millis(last_failure),
+        };
+        (version == VERSION).then_some(Self { ceiling, pending: 0 })
     }
 
     /// What is stored is the truth, other nodes and the command line change it; unless it may have been loaded

@@ -13,6 +13,8 @@
 //!    a row, networks where it hasn't logged in before share one try a minute ([`Ceiling`]).
 //! 5. Names that are no account are treated as if they were, so that a throttled one tells nothing.
 //!
+//! Where several nodes serve, they share the counts ([`shared`]).
+//!
 //! The windows live in memory, and so do the ceilings of names that are no account; an account's ceiling is stored
 //! and comes in with each request. Memory is bounded whatever is sent: three tables of `capacity` entries, each of
 //! about 150 bytes (256 at the worst). An entry is made only by a check that goes on to be hashed, and one that has
@@ -21,6 +23,7 @@
 //! of nine, from networks that are counted themselves.
 
 mod ceiling;
+mod shared;
 mod table;
 mod window;
 
@@ -35,6 +38,7 @@ use crate::time::{Seconds, Timestamp};
 
 pub use ceiling::Ceiling;
 use ceiling::Run;
+pub use shared::{SharedCounts, SharedTry, StoredCount};
 use table::{Key, Table};
 use window::Window;
 
@@ -159,7 +163,7 @@ impl Guesses {
     /// Asks leave to check a password of this name for a client on this network.
     ///
     /// `now` is read before the standing is loaded: so it is known which of two loads is the newer. On several nodes
-    /// each has its own windows, and the ceiling may be passed by the checks that are under way on the others.
+    /// this is each one's own gate, and [`SharedTry::admit`] is behind it.
     pub fn admit(
         &self,
         name: &NameKey,

@@ -12,6 +12,9 @@ const SLOTS: usize = 21;
 /// for that to be forgotten has waited for as long as the longest block.
 const LONGEST_BLOCK: Seconds = Seconds(60 * 60);
 
+/// How the bytes for a store are laid out. Others count nothing.
+const VERSION: u8 = 1;
+
 /// The count of one name on one network, or of one network. Its times don't go back.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Window {
@@ -60,13 +63,77 @@ impl Window {
     /// Gives the place back for a failure, which is the last one before a block if it makes the limit full.
     pub(super) fn fail(&mut self, limit: u16, window: Seconds, now: Timestamp) {
         self.release();
+        self.count_failure(window, now);
+        self.block_if_full(limit, window, now);
+    }
+
+    /// Counts a failure.
+    pub(super) fn count_failure(&mut self, window: Seconds, now: Timestamp) {
         self.roll(window, now);
         let [newest, ..] = &mut self.failures;
         *newest = newest.saturating_add(1);
         self.over_at = self.over_at.max(now + Seconds(window.0.saturating_add(window.0 / 20 + 1)));
-        if self.count() >= u32::from(limit) {
+    }
+
+    /// Takes a failure back, the newest that counts.
+    pub(super) fn forget_failure(&mut self) {
+        if let Some(failures) = self.failures.iter_mut().find(|failures| **failures > 0) {
+            *failures -= 1;
+        }
+    }
+
+    /// Begins a block, if the failures are as many as may be.
+    pub(super) fn block_if_full(&mut self, limit: u16, window: Seconds, now: Timestamp) {
+        if self.is_full(limit) {
             self.block(window, now);
         }
+    }
+
+    pub(super) fn is_full(&self, limit: u16) -> bool {
+        self.count() >= u32::from(limit)
+    }
+
+    /// Takes in what all nodes share: a block stands everywhere, and is kept beside the checks that are under way here.
+    /// A mere count may be another one by the next try, so that one asks again.
+    pub(super) fn learn(&mut self, shared: Self, now: Timestamp) {
+        let block = if shared.blocked_until > now { shared } else { Self::default() };
+        *self = Self { pending: self.pending, newest: shared.newest, ..block };
+    }
+
+    /// When nothing here counts any more.
+    pub(super) const fn over_at(&self) -> Timestamp {
+        self.over_at
+    }
+
+    /// For a store that all nodes share. Checks under way are no part of it: there they have failed already.
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![VERSION, self.blocks];
+        bytes.extend(self.failures.iter().flat_map(|failures| failures.to_le_bytes()));
+        for number in [self.newest, self.blocked_until.millis(), self.over_at.millis()] {
+            bytes.extend(number.to_le_bytes());
+        }
+        bytes
+    }
+
+    /// What [`Window::bytes`] made.
+    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+        let (&[version, blocks], rest) = bytes.split_first_chunk()?;
+        let (counts, rest) = rest.split_first_chunk::<{ 2 * SLOTS }>()?;
+        let (numbers, []) = rest.as_chunks() else { return None };
+        let &[newest, blocked_until, over_at] = numbers else { return None };
+        let mut failures = [0; SLOTS];
+        for (slot, count) in failures.iter_mut().zip(counts.as_chunks().0) {
+            *slot = u16::from_le_bytes(*count);
+        }
+        let time = |bytes| Timestamp::from_millis(i64::from_le_bytes(bytes));
+        (version == VERSION).then_some(Self {
+            failures,
+            newest: i64::from_le_bytes(newest),
+            pending: 0,
+            blocks,
+            blocked_until: time(blocked_until),
+            over_at: time(over_at),
+        })
     }
 
     fn block(&mut self, window: Seconds, now: Timestamp) {

@@ -94,11 +94,11 @@ impl Service {
                 Ok(Some(token))
             }
             Ok(None) => {
-                guess.ticket.settle(Outcome::NotChecked, self.now());
+                self.settle_guess(guess.leave, Outcome::NotChecked).await;
                 Ok(None)
             }
             Err(error) => {
-                guess.ticket.settle(Outcome::NotChecked, self.now());
+                self.settle_guess(guess.leave, Outcome::NotChecked).await;
                 Err(error.into())
             }
         }

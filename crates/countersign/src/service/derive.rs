@@ -9,6 +9,7 @@ use countersign_core::csrf::CsrfKey;
 const CSRF: &[u8] = b"countersign/v1/csrf";
 const ADMIN_CSRF: &[u8] = b"countersign/v1/admin-csrf";
 const SEALING: &[u8] = b"countersign/v1/key-sealing";
+const GUESSES: &[u8] = b"countersign/v1/guesses";
 const FINGERPRINT: &[u8] = b"countersign/v1/fingerprint";
 
 /// Everything that comes from one root secret.
@@ -104,6 +105,11 @@ impl SealingKey {
     pub fn sealed(&self, sealed: &[u8]) -> bool {
         sealed.starts_with(&self.fingerprint)
     }
+}
+
+/// The key under which names and networks stand in the counts that all nodes share.
+pub(super) fn guesses_key(root: &Secret) -> Result<[u8; 32], CryptoFailure> {
+    derive(root, GUESSES)
 }
 
 struct Length(usize);

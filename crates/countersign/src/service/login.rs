@@ -6,7 +6,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use countersign_core::guess::{Ceiling, Limit, Outcome, Standing, Ticket};
+use countersign_core::guess::{Ceiling, Limit, Outcome, Standing};
 use countersign_core::name::NameKey;
 use countersign_core::secret::sha256;
 use countersign_core::session::{Delivery, NewSession, Session};
@@ -16,6 +16,7 @@ use countersign_store::{
 };
 use serde_json::{Map, Value};
 
+use super::guesses::{Leave, NoLeave};
 use super::metrics::LoginResult;
 use super::password::{Checked, HashingError, Password, StoredHash};
 use super::refresh::Presented;
@@ -126,11 +127,11 @@ impl Service {
                 Err(too_many_rights(user))
             }
             Ok(StartOutcome::NoLonger) => {
-                guess.ticket.settle(Outcome::NotChecked, self.now());
+                self.settle_guess(guess.leave, Outcome::NotChecked).await;
                 Ok(None)
             }
             Err(error) => {
-                guess.ticket.settle(Outcome::NotChecked, self.now());
+                self.settle_guess(guess.leave, Outcome::NotChecked).await;
                 Err(error.into())
             }
         }
@@ -170,19 +171,20 @@ impl Service {
             (UserSelector::Id(_), Some(found)) => NameKey::of_any(&found.user.username),
             (UserSelector::Id(user), None) => NameKey::of_any(&user.to_string()),
         };
-        let ticket = match self.guesses.admit(&name, network, standing(found.as_ref()), now) {
-            Ok(ticket) => ticket,
-            Err(throttled) => {
+        let leave = match self.leave_to_guess(&name, network, standing(found.as_ref()), now).await {
+            Ok(leave) => leave,
+            Err(NoLeave::Throttled(throttled)) => {
                 self.outbox.push(&throttled_event(&name, found.as_ref(), throttled.by, client, now));
                 return Err(Error::Throttled(throttled.retry_after));
             }
+            Err(NoLeave::Store(error)) => return Err(error.into()),
         };
         let usable = found.as_ref().filter(|found| found.user.is_active);
         let stored = usable.map(|found| StoredHash::new(found.hash.expose()));
         match self.hashing.verify(network, stored, password).await {
-            Ok(checked) => Ok(Guess { name, found, ticket, checked }),
+            Ok(checked) => Ok(Guess { name, found, leave, checked }),
             Err(error) => {
-                ticket.settle(Outcome::NotChecked, self.now());
+                self.settle_guess(leave, Outcome::NotChecked).await;
                 Err(error.into())
             }
         }
@@ -191,7 +193,7 @@ impl Service {
     /// Counts how a guess went. A failed one waits for the floor, so that its time tells nothing.
     pub(super) async fn settle(&self, guess: Guess, right: bool, client: &Client) {
         let now = self.now();
-        guess.ticket.settle(if right { Outcome::Right } else { Outcome::Wrong }, now);
+        self.settle_guess(guess.leave, if right { Outcome::Right } else { Outcome::Wrong }).await;
         if right {
             return;
         }
@@ -249,7 +251,7 @@ pub(super) fn too_many_rights(user: UserId) -> Error {
 pub(super) struct Guess {
     name: NameKey,
     pub(super) found: Option<LoginUser>,
-    pub(super) ticket: Ticket,
+    pub(super) leave: Leave,
     pub(super) checked: Checked,
 }
 

@@ -1,6 +1,7 @@
 //! The use cases, called by HTTP, the admin site, the command line and tests alike. Nothing here knows of HTTP.
 //!
 //! - [`login`]: a password becomes a session.
+//! - `guesses`: leave to check a password, here and over all nodes.
 //! - [`refresh`]: what a refresh token can do: refresh, logout, the CSRF token after a reload.
 //! - [`account`]: what a signed-in user does: profile, password, sessions.
 //! - [`people`]: what those who look after users do: the admin site and the command line.
@@ -21,6 +22,7 @@ pub(crate) mod background;
 pub mod derive;
 pub mod error;
 pub mod fields;
+mod guesses;
 pub mod keys;
 pub(crate) mod known_users;
 pub(crate) mod liveness;
@@ -78,6 +80,7 @@ pub struct Service {
     /// Which news of changed keys are in the ring. Whoever reloads it holds this, so that no older read comes last.
     keys_known: Mutex<u64>,
     guesses: Guesses,
+    sharing: guesses::Sharing,
     outbox: Outbox,
     metrics: Arc<Metrics>,
 }

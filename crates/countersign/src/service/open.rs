@@ -12,6 +12,7 @@ use countersign_verify::{Answer, Verifier};
 use tokio::sync::{Mutex, OnceCell};
 
 use super::derive::{CryptoFailure, Derived};
+use super::guesses::Sharing;
 use super::keys::KeyRing;
 use super::liveness::Liveness;
 use super::metrics::Metrics;
@@ -114,6 +115,7 @@ impl Service {
             serves,
             keys_known: Mutex::new(0),
             guesses: Guesses::new(guesses, GUESSES_MAX),
+            sharing: Sharing::new(&settings.secrets.root.current)?,
             outbox: super::audit::Outbox::default(),
             metrics: Metrics::new(),
             settings,

@@ -16,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_people.sql"),
     include_str!("migrations/0003_fields.sql"),
     include_str!("migrations/0004_admin.sql"),
+    include_str!("migrations/0006_guess_counts.sql"),
 ];
 
 /// The locks that we take, of those that a database has for its applications: "CSig", and a number.

@@ -17,6 +17,7 @@ mod admin;
 mod audit;
 mod cleanup;
 mod config;
+mod counts;
 mod fields;
 mod foreign;
 mod groups;

@@ -14,6 +14,7 @@ mod support;
 mod admin;
 mod audit;
 mod cleanup;
+mod counts;
 mod fields;
 mod keys;
 mod login;
