@@ -4,9 +4,11 @@ use std::hash::{BuildHasher, RandomState};
 use std::thread;
 use std::time::Duration;
 
-use crate::dice::Dice;
-use crate::user::User;
-use crate::{Server, scene_with};
+use crate::common::dice::Dice;
+use crate::common::http::Site;
+use crate::common::server::Server;
+use crate::common::user::User;
+use crate::scene_with;
 
 /// How often it is killed.
 const ROUNDS: usize = 20;
@@ -25,18 +27,18 @@ fn what_was_acknowledged_survives_sigkill_at_any_moment() {
     let scene = scene_with(&users);
     for _ in 0..ROUNDS {
         let server = Server::start(&scene);
-        let address = server.address.clone();
-        together(&mut users, &mut dice, |user, dice| user.check(&address, dice));
+        let site = Site::one(&server.address);
+        together(&mut users, &mut dice, |user, dice| user.check(&site, dice));
         let moment = Duration::from_millis(50 + dice.below(400) as u64);
         let killer = thread::spawn(move || {
             thread::sleep(moment);
             drop(server);
         });
-        together(&mut users, &mut dice, |user, dice| user.live(&address, dice));
+        together(&mut users, &mut dice, |user, dice| user.live(&site, dice, || true));
         killer.join().unwrap();
     }
     let server = Server::start(&scene);
-    together(&mut users, &mut dice, |user, dice| user.check(&server.address, dice));
+    together(&mut users, &mut dice, |user, dice| user.check(&Site::one(&server.address), dice));
     server.terminate();
     assert!(server.wait().success());
 

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::dice::Dice;
-use crate::http::{Connection, Request, Session};
-use crate::user::User;
-use crate::{Server, scene_with};
+use crate::common::dice::Dice;
+use crate::common::http::{Connection, Request, Session, Site};
+use crate::common::server::Server;
+use crate::common::user::User;
+use crate::scene_with;
 
 /// The last call, the time for requests under way, and some for a busy machine.
 const LIMIT: Duration = Duration::from_secs(15);
@@ -26,7 +27,7 @@ fn sigterm_under_load_loses_no_rotation_and_lets_what_is_under_way_finish() {
     let clients: Vec<_> = users
         .iter()
         .map(|user| {
-            let mut connection = Connection::new(&server.address);
+            let mut connection = Connection::new(&Site::one(&server.address));
             let answer = connection.call(&Request::login(&user.name, &user.password)).unwrap();
             let (session, at_work) = (Session::begun(answer), at_work.clone());
             thread::spawn(move || refresh_until_the_end(session, connection, &at_work))
@@ -49,7 +50,7 @@ fn sigterm_under_load_loses_no_rotation_and_lets_what_is_under_way_finish() {
     sessions.extend(clients.into_iter().map(|client| client.join().unwrap()));
 
     let server = Server::start(&scene);
-    let mut connection = Connection::new(&server.address);
+    let mut connection = Connection::new(&Site::one(&server.address));
     for session in sessions {
         // Without a key, so that only the current generation is good: no rotation was done that nobody heard of.
         let next = session.after(connection.call(&Request::refresh(&session)).unwrap());
@@ -79,7 +80,7 @@ impl Slow {
     /// Sends the head, and waits until the server asks for the body.
     fn begin(address: &str, user: &User) -> Self {
         let body = json!({ "username": user.name, "password": user.password }).to_string();
-        let mut connection = Connection::new(address);
+        let mut connection = Connection::new(&Site::one(address));
         let head = format!(
             "POST /accounts/login HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Type: \
              application/json\r\nContent-Length: {}\r\n\r\n",

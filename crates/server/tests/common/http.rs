@@ -3,21 +3,34 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
-use crate::PUBLIC_URL;
+/// What the servers are reached at, whichever ports they got: their tokens outlive a restart.
+pub(crate) const PUBLIC_URL: &str = "http://localhost:8000";
 
 /// No answer takes so long.
 const LONG: Duration = Duration::from_secs(30);
 
-/// A connection to the server, opened anew when an answer has closed it.
+/// What browsers reach: one server, or several that are one to them.
+#[derive(Clone, Debug)]
+pub(crate) struct Site {
+    addresses: Vec<String>,
+    /// Whether it may say that it can't, now. Then nobody knows whether it has done what was asked.
+    may_be_away: bool,
+    /// How long the end of a session may be news to one of them.
+    pub(crate) news_take: Duration,
+}
+
+/// Connections to the servers of a site, each opened anew when an answer has closed it. Requests go round.
 pub(crate) struct Connection {
-    address: String,
-    stream: Option<BufReader<TcpStream>>,
+    site: Site,
+    streams: Vec<Option<BufReader<TcpStream>>>,
+    /// Which one had the last request.
+    at: usize,
 }
 
 /// What came back.
@@ -46,21 +59,61 @@ pub(crate) struct Request<'a> {
     body: String,
 }
 
-impl Connection {
-    pub(crate) fn new(address: &str) -> Self {
-        Self { address: address.to_owned(), stream: None }
+impl Site {
+    /// One server, which is there whenever it is asked.
+    pub(crate) fn one(address: &str) -> Self {
+        Self { addresses: vec![address.to_owned()], may_be_away: false, news_take: Duration::ZERO }
     }
 
-    /// Sends it and waits for the answer. Fails where the server is gone, or goes before it has answered.
+    /// Several nodes, or what stands in front of them.
+    pub(crate) fn many(addresses: Vec<String>) -> Self {
+        Self { addresses, may_be_away: true, news_take: Duration::from_secs(1) }
+    }
+}
+
+impl Connection {
+    pub(crate) fn new(site: &Site) -> Self {
+        let streams = site.addresses.iter().map(|_| None).collect();
+        Self { site: site.clone(), streams, at: 0 }
+    }
+
+    /// Sends it and waits for the answer. Fails where the server is gone, or goes before it has answered, or can't.
     pub(crate) fn call(&mut self, request: &Request<'_>) -> io::Result<Answer> {
-        self.send(request)?;
-        self.receive()
+        let answer = self.send(request).and_then(|()| self.receive());
+        match answer {
+            Ok(answer) if self.site.may_be_away && answer.is_away() => {
+                Err(io::Error::other(answer.body.to_string()))
+            }
+            Ok(answer) => Ok(answer),
+            Err(error) => {
+                self.streams[self.at] = None;
+                Err(error)
+            }
+        }
+    }
+
+    /// Asks until the answer is this, for as long as news take.
+    pub(crate) fn refused_in_time(
+        &mut self,
+        request: &Request<'_>,
+        status: u16,
+        code: &str,
+    ) -> io::Result<()> {
+        let asked = Instant::now();
+        loop {
+            let answer = self.call(request)?;
+            if answer.status == status || asked.elapsed() > self.site.news_take {
+                answer.refused(status, code);
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// Sends it, waits until the answer begins to arrive, and hangs up: the server has done it, and nobody knows.
     pub(crate) fn call_and_hang_up(&mut self, request: &Request<'_>) -> io::Result<()> {
         self.send(request)?;
-        let Some(mut stream) = self.stream.take() else { return Ok(()) };
+        let Some(mut stream) = self.streams[self.at].take() else { return Ok(()) };
         stream.read_exact(&mut [0])
     }
 
@@ -73,25 +126,42 @@ impl Connection {
             request.body.len(),
             request.body
         );
+        self.turn()?;
         self.write(text.as_bytes())
     }
 
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let stream = match &mut self.stream {
-            Some(stream) => stream,
+    /// Goes on to the next server that takes a connection.
+    fn turn(&mut self) -> io::Result<()> {
+        let mut result = Ok(());
+        for _ in 0..self.streams.len() {
+            self.at = (self.at + 1) % self.streams.len();
+            result = self.stream().map(drop);
+            if result.is_ok() {
+                break;
+            }
+        }
+        result
+    }
+
+    fn stream(&mut self) -> io::Result<&mut BufReader<TcpStream>> {
+        match &mut self.streams[self.at] {
+            Some(stream) => Ok(stream),
             none => {
-                let stream = TcpStream::connect(&self.address)?;
+                let stream = TcpStream::connect(&self.site.addresses[self.at])?;
                 stream.set_nodelay(true)?;
                 stream.set_read_timeout(Some(LONG))?;
-                none.insert(BufReader::new(stream))
+                Ok(none.insert(BufReader::new(stream)))
             }
-        };
-        stream.get_mut().write_all(bytes)
+        }
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream()?.get_mut().write_all(bytes)
     }
 
     pub(crate) fn receive(&mut self) -> io::Result<Answer> {
         let gone = || io::Error::from(io::ErrorKind::UnexpectedEof);
-        let stream = self.stream.as_mut().ok_or_else(gone)?;
+        let stream = self.streams[self.at].as_mut().ok_or_else(gone)?;
         let mut line = || {
             let mut line = String::new();
             stream.read_line(&mut line)?;
@@ -109,7 +179,7 @@ impl Connection {
         stream.read_exact(&mut body)?;
         answer.body = serde_json::from_slice(&body).unwrap_or_default();
         if answer.header("connection") == Some("close") {
-            self.stream = None;
+            self.streams[self.at] = None;
         }
         Ok(answer)
     }
@@ -151,6 +221,17 @@ impl<'a> Request<'a> {
 impl Answer {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(it, _)| it == name).map(|(_, value)| &**value)
+    }
+
+    /// Whether it says that it can't now, as it has to: when to come back, and no cookie touched. What stands in front
+    /// of nodes says so in its own words.
+    fn is_away(&self) -> bool {
+        if self.status == 503 && !self.body.is_null() {
+            let code = self.body["code"].as_str().unwrap();
+            assert!(["unavailable", "overloaded"].contains(&code), "{self:?}");
+            assert!(self.header("retry-after").is_some() && self.header("set-cookie").is_none(), "{self:?}");
+        }
+        matches!(self.status, 502..=504)
     }
 
     /// Asserts the status.

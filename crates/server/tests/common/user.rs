@@ -4,8 +4,8 @@ use std::io;
 
 use serde_json::json;
 
-use crate::dice::Dice;
-use crate::http::{Answer, Connection, Request, Session};
+use super::dice::Dice;
+use super::http::{Answer, Connection, Request, Session, Site};
 
 /// A user with a few devices, and all that was acknowledged to them.
 pub(crate) struct User {
@@ -74,10 +74,10 @@ impl User {
         }
     }
 
-    /// Does one thing after another until the server is gone.
-    pub(crate) fn live(&mut self, address: &str, dice: &mut Dice) {
-        let mut server = Connection::new(address);
-        loop {
+    /// Does one thing after another until the server is gone, or as long as it may.
+    pub(crate) fn live(&mut self, site: &Site, dice: &mut Dice, may_go_on: impl Fn() -> bool) {
+        let mut server = Connection::new(site);
+        while may_go_on() {
             let act = self.choose(dice);
             self.unheard = Some(act.clone());
             if self.perform(act, &mut server, dice).is_err() {
@@ -184,8 +184,8 @@ impl User {
     }
 
     /// Holds the server to all that was acknowledged before it was killed.
-    pub(crate) fn check(&mut self, address: &str, dice: &mut Dice) {
-        let server = &mut Connection::new(address);
+    pub(crate) fn check(&mut self, site: &Site, dice: &mut Dice) {
+        let server = &mut Connection::new(site);
         self.settle(server);
         if let Some(old) = self.old_password.take() {
             let answer = server.call(&Request::login(&self.name, &old)).unwrap();
@@ -294,8 +294,9 @@ impl Device {
         Ok(())
     }
 
+    /// As the store knows, whatever news a node has.
     fn lives(&self, server: &mut Connection) -> bool {
-        let answer = server.call(&Request::new("GET /accounts/profile").of(&self.session)).unwrap();
+        let answer = server.call(&Request::new("GET /accounts/csrf").of(&self.session)).unwrap();
         if answer.status != 200 {
             self.assert_dead(server);
         }
@@ -304,8 +305,8 @@ impl Device {
 
     /// Neither of its tokens is good for anything.
     fn assert_dead(&self, server: &mut Connection) {
-        let access = server.call(&Request::new("GET /accounts/profile").of(&self.session)).unwrap();
-        access.refused(401, "session_ended");
+        let access = Request::new("GET /accounts/profile").of(&self.session);
+        server.refused_in_time(&access, 401, "session_ended").unwrap();
         server.call(&Request::refresh(&self.session)).unwrap().refused(401, "session_ended");
     }
 }
