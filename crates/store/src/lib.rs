@@ -527,23 +527,24 @@ impl Store {
 /// Counts of guesses, where several nodes serve.
 impl Store {
     /// Changes the three counts of a guess where all nodes meet them, one change after the other: what `change`
-    /// answered, and the counts as they stand then. It is handed the store's time, and is asked again where the store
-    /// has to begin anew. `None`: this engine has one server, whose own memory is enough.
+    /// answered, and the counts as they stand then. It is asked again where the store has to begin anew. `None`: this
+    /// engine has one server, whose own memory is enough.
     ///
     /// They outlive no crash of the database, and nobody waits for a disk.
     pub async fn change_counts<T: Send + 'static>(
         &self,
         keys: [CountKey; 3],
-        change: impl Fn(&mut SharedCounts, Timestamp) -> T + Send + Sync + 'static,
+        change: impl Fn(&mut SharedCounts) -> T + Send + Sync + 'static,
+        now: Timestamp,
     ) -> Result<Option<(T, SharedCounts)>, StoreError> {
         match self {
             #[cfg(feature = "sqlite")]
             Self::Sqlite(_) => {
-                drop((keys, change));
+                drop((keys, change, now));
                 std::future::ready(Ok(None)).await
             }
             #[cfg(feature = "postgres")]
-            Self::Postgres(engine) => engine.change_counts(keys, change).await.map(Some),
+            Self::Postgres(engine) => engine.change_counts(keys, change, now).await.map(Some),
         }
     }
 }

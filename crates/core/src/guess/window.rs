@@ -15,7 +15,7 @@ const LONGEST_BLOCK: Seconds = Seconds(60 * 60);
 /// How the bytes for a store are laid out. Others count nothing.
 const VERSION: u8 = 1;
 
-/// The count of one name on one network, or of one network. Its times don't go back.
+/// The count of one name on one network, or of one network.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Window {
     /// Failures by step, the newest first.
@@ -148,6 +148,9 @@ impl Window {
     /// Forgets what is past.
     fn roll(&mut self, window: Seconds, now: Timestamp) {
         let step = now.millis() / (window.millis() / STEPS).max(1);
+        // Nodes' clocks differ: one that is behind doesn't turn back what all share, or failures would age at each turn.
+        let is_behind = (1..=STEPS).contains(&self.newest.saturating_sub(step));
+        let step = if is_behind { self.newest } else { step };
         let passed = usize::try_from(step.saturating_sub(self.newest)).unwrap_or(0).min(self.failures.len());
         self.failures.rotate_right(passed);
         self.failures.iter_mut().take(passed).for_each(|failures| *failures = 0);

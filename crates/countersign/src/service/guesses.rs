@@ -65,7 +65,7 @@ impl Service {
     ) -> Result<Leave, NoLeave> {
         let ticket = self.guesses.admit(name, network, standing, now).map_err(NoLeave::Throttled)?;
         let shared = self.guesses.shared(name, network, standing);
-        let admitted = self.in_the_store(shared, move |counts, now| shared.admit(counts, now)).await;
+        let admitted = self.in_the_store(shared, move |counts| shared.admit(counts, now), now).await;
         let leave = match admitted {
             Ok(None) => return Ok(Leave::Here(ticket)),
             Ok(Some((Ok(()), counts))) => Ok(Leave::Everywhere(shared, counts)),
@@ -82,8 +82,9 @@ impl Service {
         match leave {
             Leave::Here(ticket) => ticket.settle(outcome, self.now()),
             Leave::Everywhere(shared, counts) if shared.must_tell(outcome, &counts) => {
-                let settle = move |counts: &mut SharedCounts, now| shared.settle(counts, outcome, now);
-                if let Err(error) = self.in_the_store(shared, settle).await {
+                let now = self.now();
+                let settle = move |counts: &mut SharedCounts| shared.settle(counts, outcome, now);
+                if let Err(error) = self.in_the_store(shared, settle, now).await {
                     tracing::warn!(%error, "how a guess went could not be counted; it stays counted as failed");
                 }
             }
@@ -95,12 +96,13 @@ impl Service {
     async fn in_the_store<T: Send + 'static>(
         &self,
         of: SharedTry,
-        change: impl Fn(&mut SharedCounts, Timestamp) -> T + Send + Sync + 'static,
+        change: impl Fn(&mut SharedCounts) -> T + Send + Sync + 'static,
+        now: Timestamp,
     ) -> Result<Option<(T, SharedCounts)>, StoreError> {
         let keys = self.sharing.keys(&of);
         // It is closed with the service, and then the store is closed too.
         let _place = self.sharing.places.acquire().await;
-        let changed = self.store.change_counts(keys, change).await?;
+        let changed = self.store.change_counts(keys, change, now).await?;
         if let Some((_, counts)) = &changed {
             self.guesses.learn(&of, counts, self.now());
         }

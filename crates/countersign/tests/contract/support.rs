@@ -136,6 +136,11 @@ impl World {
         Stopped { clock, alice, bob, place }
     }
 
+    /// Whether other nodes may be beside this one.
+    pub fn has_nodes(&self) -> bool {
+        self.place.url.is_some()
+    }
+
     /// The folder with the database and the secrets.
     pub fn data_dir(&self) -> PathBuf {
         self.place.data_dir()

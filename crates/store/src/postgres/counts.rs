@@ -19,18 +19,19 @@ impl Postgres {
         &self,
         keys: [CountKey; 3],
         change: F,
+        now: Timestamp,
     ) -> std::result::Result<(T, SharedCounts), StoreError>
     where
         T: Send + 'static,
-        F: Fn(&mut SharedCounts, Timestamp) -> T + Send + Sync + 'static,
+        F: Fn(&mut SharedCounts) -> T + Send + Sync + 'static,
     {
         let keys = keys.map(|CountKey(key)| Uuid::from_bytes(key));
-        self.write((keys, change), |db, args| async move {
-            let (keys, change) = &*args;
-            let (kept, now) = locked(&db, keys).await?;
+        self.write((keys, change, now), |db, args| async move {
+            let (keys, change, now) = &*args;
+            let kept = locked(&db, keys).await?;
             let mut counts = SharedCounts::read(kept.each_ref().map(Vec::as_slice));
-            let answer = change(&mut counts, now);
-            let new = counts.stored(now);
+            let answer = change(&mut counts);
+            let new = counts.stored(*now);
             if new.each_ref().map(|count| &count.bytes) != kept.each_ref() {
                 keep(&db, keys, new).await?;
             }
@@ -40,24 +41,21 @@ impl Postgres {
     }
 }
 
-/// The counts under these keys, which nobody else changes until the transaction ends; and the database's time.
-async fn locked(db: &Db, keys: &[Uuid; 3]) -> Result<([Vec<u8>; 3], Timestamp)> {
+/// The counts under these keys, which nobody else changes until the transaction ends.
+async fn locked(db: &Db, keys: &[Uuid; 3]) -> Result<[Vec<u8>; 3]> {
     // In the order of their keys, so that two tries never wait for each other in a circle.
     let lock = "INSERT INTO guess_counts (key, bytes, worth, over_at)
         SELECT key, '', 0, 0 FROM unnest($1) AS keys (key) ORDER BY key
         ON CONFLICT (key) DO UPDATE SET key = excluded.key
-        RETURNING key, bytes, (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+        RETURNING key, bytes";
     let rows = db
-        .all(lock, params![keys.to_vec()], |row| {
-            Ok((row.session_id(0)?, row.bytes(1)?.unwrap_or_default(), row.number_there(2)?))
-        })
+        .all(lock, params![keys.to_vec()], |row| Ok((row.session_id(0)?, row.bytes(1)?.unwrap_or_default())))
         .await?;
-    let now = rows.iter().map(|(_, _, now)| *now).max().unwrap_or_default();
     let of = |key: Uuid| {
-        let row = rows.iter().find(|(found, _, _)| super::sql::id(*found) == key);
-        row.map(|(_, bytes, _)| bytes.clone()).unwrap_or_default()
+        let row = rows.iter().find(|(found, _)| super::sql::id(*found) == key);
+        row.map(|(_, bytes)| bytes.clone()).unwrap_or_default()
     };
-    Ok((keys.map(of), Timestamp::from_millis(now)))
+    Ok(keys.map(of))
 }
 
 async fn keep(db: &Db, keys: &[Uuid; 3], counts: [StoredCount; 3]) -> Result<()> {

@@ -1,10 +1,10 @@
 //! Counts of guesses that several nodes share. An engine with one server has none.
 
-use countersign_core::guess::{GuessPolicy, Guesses, Outcome, SharedTry, Standing};
+use countersign_core::guess::{GuessPolicy, Guesses, Outcome, SharedCounts, SharedTry, Standing};
 use countersign_core::{Seconds, Timestamp};
 use countersign_store::{CountKey, Store};
 
-use crate::support::{key, laptop, stores, stranger};
+use crate::support::{START, key, laptop, stores, stranger};
 
 const POLICY: GuessPolicy =
     GuessPolicy { name_limit: 10, network_limit: 100, window: Seconds(300), ceiling: 1000 };
@@ -79,7 +79,7 @@ fn of(name: &str) -> SharedTry {
 /// Whether the engine has counts that nodes share. It is asked about somebody who is nowhere else.
 async fn is_shared(store: &Store, guess: SharedTry) -> bool {
     let other = Guesses::new(POLICY, 1).shared(&key("x"), stranger().network(), Standing::NoAccount);
-    let looked = store.change_counts(keys(other), |_, _| ()).await.unwrap();
+    let looked = store.change_counts(keys(other), |_| (), START).await.unwrap();
     assert_ne!(keys(other), keys(guess));
     // Nothing was counted.
     let then = Timestamp::from_secs(0);
@@ -88,12 +88,13 @@ async fn is_shared(store: &Store, guess: SharedTry) -> bool {
 }
 
 async fn admit(store: &Store, guess: SharedTry) -> bool {
-    let answer = store.change_counts(keys(guess), move |counts, now| guess.admit(counts, now)).await;
+    let answer = store.change_counts(keys(guess), move |counts| guess.admit(counts, START), START).await;
     answer.unwrap().unwrap().0.is_ok()
 }
 
 async fn settle(store: &Store, guess: SharedTry, outcome: Outcome) {
-    store.change_counts(keys(guess), move |counts, now| guess.settle(counts, outcome, now)).await.unwrap();
+    let settle = move |counts: &mut SharedCounts| guess.settle(counts, outcome, START);
+    store.change_counts(keys(guess), settle, START).await.unwrap();
 }
 
 fn keys(guess: SharedTry) -> [CountKey; 3] {

@@ -153,6 +153,21 @@ fn whoever_is_refused_by_all_nodes_is_refused_by_the_next_one_alone() {
     }
 }
 
+// attack 106
+#[test]
+fn nodes_whose_clocks_differ_do_not_make_failures_age() {
+    let mut nodes = Nodes::new(2, SMALL);
+    let mut admitted = 0;
+    for n in 0..20 {
+        // The second one's clock is two minutes ahead. Each name fails once, so that only their network's count is met.
+        admitted += u32::from(nodes.admit(0, &format!("a{n}"), network(1)).is_ok());
+        nodes.now = nodes.now + Seconds(120);
+        admitted += u32::from(nodes.admit(1, &format!("b{n}"), network(1)).is_ok());
+        nodes.now = nodes.now - Seconds(120);
+    }
+    assert_eq!(admitted, 7);
+}
+
 #[test]
 fn a_right_password_at_one_node_clears_the_count_at_the_others() {
     let mut nodes = Nodes::new(2, SMALL);
