@@ -12,7 +12,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use crate::cookies::Cookies;
 use crate::shell::Outside;
-use crate::texts::Notice;
+use crate::texts::{Notice, sentence};
 
 const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
@@ -32,6 +32,12 @@ pub(crate) enum Refused {
     OtherMethod,
     /// They may not.
     NoRight,
+    /// They may not, for a reason that has a sentence.
+    Denied(String),
+    /// It can't be done, as things stand; why.
+    Conflict(String),
+    /// Something that was sent won't do; why.
+    Misfit(String),
     /// A post that no page of ours can have sent.
     NotFromAPage,
     /// A form of another session.
@@ -83,15 +89,18 @@ pub(crate) fn see_other(path: &str, cookies: &Cookies, notice: Option<Notice>) -
 
 #[derive(Template)]
 #[template(path = "shell/refused.html")]
-struct RefusedPage {
+struct RefusedPage<'a> {
     outside: Outside,
-    title: &'static str,
-    sentence: &'static str,
+    title: &'a str,
+    sentence: &'a str,
 }
 
 impl Refused {
-    fn told(&self) -> (StatusCode, &'static str, &'static str) {
+    fn told(&self) -> (StatusCode, &'static str, &str) {
         match self {
+            Self::Denied(sentence) => (StatusCode::FORBIDDEN, "You may not do this", sentence),
+            Self::Conflict(sentence) => (StatusCode::CONFLICT, "This can't be done", sentence),
+            Self::Misfit(sentence) => (StatusCode::BAD_REQUEST, "This won't do", sentence),
             Self::NotFound => {
                 (StatusCode::NOT_FOUND, "There is nothing here", "It may have been deleted meanwhile.")
             }
@@ -148,6 +157,11 @@ impl From<Error> for Refused {
     fn from(error: Error) -> Self {
         match error {
             Error::NotFound | Error::LinkInvalid => Self::NotFound,
+            Error::Denied(denied) => Self::Denied(denied.to_string()),
+            Error::Conflict(clause) => Self::Conflict(sentence(&clause)),
+            Error::InvalidFields(errors) => Self::Misfit(
+                errors.into_values().flatten().map(|clause| sentence(&clause)).collect::<Vec<_>>().join(" "),
+            ),
             Error::Throttled(wait) => Self::Unavailable(wait),
             Error::Overloaded => Self::Unavailable(Seconds(1)),
             Error::Unavailable(cause) => {

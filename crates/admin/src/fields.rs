@@ -5,8 +5,10 @@
 use countersign::core::fields::{FieldErrors, FieldKind, FieldSpec};
 
 use crate::form::Fields;
+use crate::list::Choice;
 
-const PREFIX: &str = "field.";
+/// What their names begin with.
+pub(crate) const PREFIX: &str = "field.";
 
 /// An input of a form.
 pub(crate) struct FieldInput {
@@ -15,12 +17,13 @@ pub(crate) struct FieldInput {
     pub(crate) label: String,
     pub(crate) help: String,
     pub(crate) required: bool,
+    pub(crate) read_only: bool,
     pub(crate) value: String,
     /// The type of an `input`, if it is one.
     pub(crate) input_type: &'static str,
     pub(crate) max_length: Option<usize>,
-    /// Value and text of each choice, if there are any.
-    pub(crate) choices: Vec<(String, String)>,
+    /// What one can choose from, if it is that.
+    pub(crate) choices: Vec<Choice>,
     pub(crate) errors: Vec<String>,
 }
 
@@ -39,22 +42,20 @@ impl FieldInput {
             FieldKind::Email(_) => "email",
             FieldKind::Url(_) => "url",
         };
-        let same = |text: &String| (text.clone(), text.clone());
-        let mut choices: Vec<(String, String)> = match &spec.kind {
-            FieldKind::Boolean => {
-                [("true", "Yes"), ("false", "No")].map(|(value, text)| (value.into(), text.into())).into()
-            }
-            FieldKind::Enum { choices } => choices.iter().map(same).collect(),
+        let mut choices = match &spec.kind {
+            FieldKind::Boolean => Choice::of([("true", "Yes"), ("false", "No")], &value),
+            FieldKind::Enum { choices } => Choice::of(choices.iter().map(|text| (text, text)), &value),
             _ => Vec::new(),
         };
         if !fits && !choices.is_empty() {
-            choices.push(same(&value));
+            choices.extend(Choice::of([(&value, &value)], &value));
         }
         Self {
             id: format!("{PREFIX}{}", spec.name),
             label: spec.label.clone(),
             help: spec.help.clone(),
             required: spec.required && spec.default.is_none(),
+            read_only: false,
             value,
             input_type,
             max_length: spec.kind.text_rule().map(|rule| rule.max_length),
@@ -96,7 +97,8 @@ mod tests {
         }
         let choices = Some(vec!["sales".to_owned()]);
         let sold = Declaration { choices, ..Declaration::new(FieldType::Enum) };
-        let texts = |input: FieldInput| input.choices.into_iter().map(|(text, _)| text).collect::<Vec<_>>();
+        let texts =
+            |input: FieldInput| input.choices.into_iter().map(|choice| choice.text).collect::<Vec<_>>();
         assert_eq!(texts(input(sold.clone(), "sales")), ["sales"]);
         assert_eq!(texts(input(sold.clone(), "")), ["sales"]);
         assert_eq!(texts(input(sold, "art")), ["sales", "art"]);

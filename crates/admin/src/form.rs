@@ -1,8 +1,12 @@
 //! What a form sends: the fields of a post, or the query of a link.
 //!
+//! An id in a path is read here too: one that is none names nothing, so there is nothing there.
+//!
 //! Text is taken as UTF-8, and a field that a form has only once counts only once: a second value is ignored.
 
-use axum::extract::FromRequestParts;
+use std::str::FromStr;
+
+use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
 use http::{HeaderMap, header};
 use url::form_urlencoded;
@@ -45,6 +49,16 @@ impl Fields {
         Some(self.0.remove(at).1)
     }
 
+    /// Whether a box was ticked.
+    pub(crate) fn is_on(&self, name: &str) -> bool {
+        self.0.iter().any(|(field, _)| field == name)
+    }
+
+    /// All values of a field that a form has many times.
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(field, _)| field == name).map(|(_, value)| value.as_str())
+    }
+
     /// All fields, in their order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
@@ -59,6 +73,18 @@ impl<S: Sync> FromRequestParts<S> for Fields {
     }
 }
 
+/// The one part of a path that varies.
+pub(crate) struct Named<T>(pub(crate) T);
+
+impl<T: FromStr, S: Send + Sync> FromRequestParts<S> for Named<T> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        let text = Path::<String>::from_request_parts(parts, state).await.map_err(|_| Refused::NotFound)?;
+        text.parse().map(Self).map_err(|_| Refused::NotFound)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,6 +94,8 @@ mod tests {
         let fields = Fields::parse(b"a=1&a=2&b=%20x+y&c");
         assert_eq!(fields.text("a"), "1");
         assert_eq!(fields.text("b"), " x y");
+        assert!(fields.is_on("c") && !fields.is_on("d"));
+        assert_eq!(fields.all("a").collect::<Vec<_>>(), ["1", "2"]);
         assert_eq!(fields.text("d"), "");
     }
 

@@ -12,10 +12,12 @@ use axum::body::to_bytes;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use countersign::core::BuiltIn;
 use countersign::core::Client;
 use countersign::core::csrf::CsrfToken;
-use countersign::service::admin::Staff;
+use countersign::service::admin::AdminUser;
 use countersign::service::password::Password;
+use countersign::service::people::{Actor, People};
 use countersign::service::{Error, User};
 use countersign::verify::is_unsafe;
 use http::request::Parts;
@@ -46,7 +48,9 @@ pub(crate) struct Guard {
 /// Somebody who is signed in and looks at a page, as an extractor.
 #[derive(Clone)]
 pub(crate) struct Visit {
-    pub(crate) staff: Staff,
+    pub(crate) staff: AdminUser,
+    /// The same, with what they may do at this moment.
+    pub(crate) actor: Actor,
     pub(crate) client: Client,
     pub(crate) csrf: CsrfToken,
     pub(crate) notice: Option<Notice>,
@@ -58,8 +62,13 @@ impl Visit {
     }
 
     /// Whether they have this right.
-    pub(crate) fn may(&self, _right: &str) -> bool {
-        self.user().is_superuser
+    pub(crate) fn may(&self, right: BuiltIn) -> bool {
+        self.actor.may(right)
+    }
+
+    /// The use cases, as they may use them.
+    pub(crate) fn people<'a>(&'a self, app: &'a App) -> People<'a> {
+        app.service().people(&self.actor)
     }
 }
 
@@ -116,9 +125,14 @@ impl Guard {
         let Some(csrf) = service.admin_csrf(&staff) else {
             return Err(Refused::UnguardedRoute.into_response());
         };
-        let client = parts.extensions.get().cloned().unwrap_or_default();
+        let client: Client = parts.extensions.get().cloned().unwrap_or_default();
+        let actor = match service.staff(staff.user.id, client.ip).await {
+            Ok(actor) => actor,
+            Err(Error::Denied(_)) => return Err(self.to_sign_in(parts)),
+            Err(error) => return Err(Refused::from(error).into_response()),
+        };
         let notice = cookies.notice(&parts.headers).and_then(Notice::parse);
-        Ok(Visit { staff, client, csrf, notice })
+        Ok(Visit { staff, actor, client, csrf, notice })
     }
 
     /// After the sign-in a page that was asked for is shown. What a form wanted to do isn't done then.

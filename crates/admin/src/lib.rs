@@ -19,16 +19,23 @@
 mod answer;
 mod app;
 mod assets;
+mod audit;
 mod cookies;
 mod fields;
 mod form;
+mod groups;
 mod guard;
+mod keys;
+mod list;
 mod overview;
+mod password;
 pub mod routes;
+mod sessions;
 mod set_up;
 mod shell;
 mod sign_in;
 mod texts;
+mod users;
 
 use axum::Router;
 use countersign::Countersign;

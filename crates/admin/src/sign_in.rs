@@ -110,7 +110,7 @@ pub(crate) fn told_once(app: &App, notice: Option<Notice>, mut response: Respons
 }
 
 /// A path of this site, whatever was asked for.
-fn own_path(wanted: &str) -> String {
+pub(crate) fn own_path(wanted: &str) -> String {
     let ours = wanted == "/admin" || wanted.starts_with("/admin/") || wanted.starts_with("/admin?");
     let plain = wanted.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     let elsewhere = wanted.starts_with(SIGN_IN) || wanted.contains("//") || wanted.contains("..");

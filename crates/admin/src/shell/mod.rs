@@ -2,6 +2,8 @@
 
 pub(crate) mod proof;
 
+use countersign::core::BuiltIn;
+
 use crate::assets::{ASSETS, Assets};
 use crate::guard::Visit;
 use crate::texts::Notice;
@@ -10,6 +12,11 @@ use crate::texts::Notice;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Section {
     Overview,
+    Users,
+    Groups,
+    Sessions,
+    Audit,
+    Keys,
 }
 
 /// Around a page for those who are signed in.
@@ -31,22 +38,35 @@ pub(crate) struct Link {
 /// Around a page for those who aren't signed in.
 pub(crate) struct Outside {
     pub(crate) assets: &'static Assets,
+    /// Where they lie: a page beside the site has them beside itself, since `/admin` may be closed to its readers.
+    pub(crate) at: &'static str,
     pub(crate) notice: Option<Notice>,
 }
 
 impl Section {
-    const ALL: &[Self] = &[Self::Overview];
+    const ALL: &[Self] =
+        &[Self::Overview, Self::Users, Self::Groups, Self::Sessions, Self::Audit, Self::Keys];
 
     const fn link(self) -> (&'static str, &'static str) {
         match self {
             Self::Overview => ("/admin/", "Overview"),
+            Self::Users => ("/admin/users", "Users"),
+            Self::Groups => ("/admin/groups", "Groups"),
+            Self::Sessions => ("/admin/sessions", "Sessions"),
+            Self::Audit => ("/admin/audit", "Audit"),
+            Self::Keys => ("/admin/keys", "Keys"),
         }
     }
 
     /// The right that opens it.
-    const fn right(self) -> Option<&'static str> {
+    const fn right(self) -> Option<BuiltIn> {
         match self {
             Self::Overview => None,
+            Self::Users => Some(BuiltIn::UsersView),
+            Self::Groups => Some(BuiltIn::GroupsView),
+            Self::Sessions => Some(BuiltIn::SessionsView),
+            Self::Audit => Some(BuiltIn::AuditView),
+            Self::Keys => Some(BuiltIn::KeysView),
         }
     }
 }
@@ -73,6 +93,11 @@ impl Frame {
 
 impl Outside {
     pub(crate) fn new(notice: Option<Notice>) -> Self {
-        Self { assets: &ASSETS, notice }
+        Self { assets: &ASSETS, at: "/admin/assets", notice }
+    }
+
+    /// Around the page of links that set a password.
+    pub(crate) fn of_links() -> Self {
+        Self { at: "/accounts/set-password/assets", ..Self::new(None) }
     }
 }

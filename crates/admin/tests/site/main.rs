@@ -9,6 +9,9 @@
 )]
 
 mod forged;
+mod forms;
+mod markup;
+mod roles;
 mod session;
 mod set_up;
 mod support;

@@ -104,6 +104,7 @@ async fn a_sign_in_starts_a_new_session_and_ends_the_one_before() {
     browser.get("/admin/").await.expect(StatusCode::OK);
 }
 
+// attack 40
 #[tokio::test]
 async fn a_session_that_someone_planted_is_not_taken_over() {
     let site = Site::new().await;
@@ -113,7 +114,7 @@ async fn a_session_that_someone_planted_is_not_taken_over() {
     assert_ne!(browser.jar["countersign_admin"], "planted");
 }
 
-// attack 116
+// attack 41
 #[tokio::test]
 async fn the_database_does_not_hold_what_the_cookie_does() {
     let site = Site::new().await;
@@ -171,6 +172,7 @@ async fn a_form_that_is_sent_too_late_changes_nothing_and_says_so() {
     browser.get("/admin/sign-in").await.says("Your session is over, so nothing was changed.");
 }
 
+// attack 36
 #[tokio::test]
 async fn whoever_is_switched_off_deleted_or_no_longer_staff_is_out_at_the_next_request() {
     let site = Site::new().await;
@@ -192,6 +194,7 @@ async fn whoever_is_switched_off_deleted_or_no_longer_staff_is_out_at_the_next_r
     helper.get("/admin/").await.expect(StatusCode::SEE_OTHER);
 }
 
+// attack 37
 #[tokio::test]
 async fn a_change_of_the_password_ends_it() {
     let site = Site::new().await;

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::fs::DirBuilder;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
@@ -129,6 +130,122 @@ impl Site {
         self.countersign.service().find_user(name).await.unwrap()
     }
 
+    /// Ana's id.
+    pub(crate) fn ana(&self) -> i64 {
+        self.id_of("ana")
+    }
+
+    fn id_of(&self, name: &str) -> i64 {
+        self.database()
+            .query_row("SELECT id FROM users WHERE username_key = $1", [name], |row| row.get(0))
+            .unwrap()
+    }
+
+    /// A group `shop` (1) with a permission of its own, and a session of Ana's.
+    pub(crate) fn fill(&self) {
+        let now = self.clock.now().millis();
+        let database = self.database();
+        database
+            .execute_batch(
+                "INSERT INTO permissions (name, description, built_in) VALUES ('shop.see', 'See the shop', 0);
+                INSERT INTO groups (id, name, name_key) VALUES (1, 'shop', 'shop');
+                INSERT INTO group_permissions (group_id, permission_id) SELECT 1, id FROM permissions WHERE name = 'shop.see';",
+            )
+            .unwrap();
+        let insert = "INSERT INTO sessions (id, user_id, delivery, remember, created_at, ends_at, generation,
+            rotated_at, refresh_expires_at, ip, user_agent, replay_keys)
+            VALUES ($1, $2, 'cookie', 1, $3, $4, 1, $3, $4, '198.51.100.7', 'Browser/1', x'')";
+        let id = countersign::core::SessionId::new(self.clock.now(), [7; 10]);
+        database.execute(insert, (id.as_bytes(), self.ana(), now, now + 3_600_000)).unwrap();
+    }
+
+    pub(crate) fn session_of_ana(&self) -> String {
+        let id = "SELECT id FROM sessions WHERE user_id = $1";
+        let id = self.database().query_row(id, [self.ana()], |row| row.get(0)).unwrap();
+        countersign::core::SessionId::from_bytes(id).to_string()
+    }
+
+    /// Gives rights directly, past the site.
+    pub(crate) fn give(&self, name: &str, rights: &[countersign::core::BuiltIn]) {
+        for right in rights {
+            let insert = "INSERT INTO user_permissions (user_id, permission_id)
+                SELECT $1, id FROM permissions WHERE name = $2";
+            self.database().execute(insert, (self.id_of(name), right.as_str())).unwrap();
+        }
+    }
+
+    pub(crate) fn take_all(&self, name: &str) {
+        self.database()
+            .execute("DELETE FROM user_permissions WHERE user_id = $1", [self.id_of(name)])
+            .unwrap();
+    }
+
+    /// What a user may do, directly and through groups.
+    pub(crate) fn rights_of(&self, name: &str) -> Vec<String> {
+        let query = "SELECT name FROM permissions WHERE id IN (
+                SELECT permission_id FROM user_permissions WHERE user_id = $1
+                UNION SELECT permission_id FROM group_permissions JOIN user_groups USING (group_id) WHERE user_id = $1
+            ) ORDER BY name";
+        let database = self.database();
+        let mut statement = database.prepare(query).unwrap();
+        let rows = statement.query_map([self.id_of(name)], |row| row.get(0)).unwrap();
+        rows.collect::<Result<_, _>>().unwrap()
+    }
+
+    /// Everything that a form could change, as one text.
+    pub(crate) fn state(&self) -> String {
+        let database = self.database();
+        let tables = [
+            "SELECT id, username, email, first_name, last_name, is_active, is_staff, is_superuser, password FROM users",
+            "SELECT user_id, permission_id FROM user_permissions",
+            "SELECT user_id, group_id FROM user_groups",
+            "SELECT id, name FROM groups",
+            "SELECT group_id, permission_id FROM group_permissions",
+            "SELECT name FROM permissions",
+            "SELECT hex(id), ended_at FROM sessions",
+            "SELECT kid FROM signing_keys",
+        ];
+        let mut text = String::new();
+        for query in tables {
+            let mut statement = database.prepare(query).unwrap();
+            let columns = statement.column_count();
+            let mut rows = statement.query([]).unwrap();
+            while let Some(row) = rows.next().unwrap() {
+                for column in 0..columns {
+                    let value: rusqlite::types::Value = row.get(column).unwrap();
+                    write!(text, "{value:?} ").unwrap();
+                }
+                text.push('\n');
+            }
+        }
+        text
+    }
+
+    /// More users.
+    pub(crate) fn crowd(&self, many: u32) {
+        let database = self.database();
+        for n in 0..many {
+            let insert = "INSERT INTO users (username, username_key, email, email_key, first_name, last_name, password,
+                password_cost, is_active, is_staff, is_superuser, joined_at, fields)
+                VALUES ($1, $1, '', '', '', '', '!', 'none', 1, 0, 0, $2, '{}')";
+            database.execute(insert, (format!("crowd-{n:03}"), n)).unwrap();
+        }
+    }
+
+    /// Writes this into everything that somebody else may write, past all checks.
+    pub(crate) fn vandalise(&self, text: &str) {
+        let database = self.database();
+        let update =
+            "UPDATE users SET username = $1, email = $1, first_name = $1, last_name = $1 WHERE id = $2";
+        database.execute(update, (text, self.ana())).unwrap();
+        database.execute("UPDATE sessions SET user_agent = $1", [text]).unwrap();
+        database.execute("UPDATE groups SET name = $1", [text]).unwrap();
+        database.execute("UPDATE permissions SET description = $1 WHERE built_in = 0", [text]).unwrap();
+        let detail = serde_json::json!({ "username": text }).to_string();
+        let insert = "INSERT INTO audit (at, kind, user_id, detail) VALUES ($1, 'user_created', $2, $3)";
+        database.execute(insert, (self.clock.now().millis(), self.ana(), detail)).unwrap();
+    }
+
     /// Somebody with a browser.
     pub(crate) fn browser(&self) -> Browser<'_> {
         let mut headers = HeaderMap::new();
@@ -136,6 +253,19 @@ impl Site {
         headers.insert("sec-fetch-site", "same-origin".parse().unwrap());
         let address = "192.0.2.1:40000".parse().unwrap();
         Browser { site: self, headers, jar: BTreeMap::new(), csrf: String::new(), address }
+    }
+
+    /// Somebody with a session that the database has, without the sign-in that takes so long.
+    pub(crate) async fn planted(&self, name: &str) -> Browser<'_> {
+        let token = format!("the-token-of-{name}-planted-for-this-test");
+        let insert = "INSERT INTO admin_sessions (id, user_id, created_at, used_at, proved_at) VALUES ($1, $2, $3, $3, $3)";
+        let id = countersign::core::admin::AdminSessionId::of(token.as_bytes());
+        let now = self.clock.now().millis();
+        self.database().execute(insert, (id.as_bytes(), self.id_of(name), now)).unwrap();
+        let mut browser = self.browser();
+        browser.jar.insert("countersign_admin".into(), token);
+        browser.get("/admin/").await;
+        browser
     }
 
     /// Somebody who is signed in here.

@@ -34,7 +34,7 @@ pub struct AdminAttempt {
 
 /// Somebody who is signed in to the admin site: their session, and the user as they are now.
 #[derive(Clone, Debug)]
-pub struct Staff {
+pub struct AdminUser {
     /// The session.
     pub session: AdminSession,
     /// The user: active, and staff.
@@ -105,7 +105,7 @@ impl Service {
     }
 
     /// Who is signed in with this token, if it still counts: the session lives, and its user is active staff now.
-    pub async fn admin_session(&self, id: AdminSessionId) -> Result<Option<Staff>, Error> {
+    pub async fn admin_session(&self, id: AdminSessionId) -> Result<Option<AdminUser>, Error> {
         let found = self.timed("admin_session", self.store.admin_session(id)).await?;
         let now = self.now();
         let live =
@@ -114,22 +114,27 @@ impl Service {
         if session.is_to_be_touched(now) {
             self.store.touch_admin_session(id, false, now).await?;
         }
-        Ok(Some(Staff { session, user }))
+        Ok(Some(AdminUser { session, user }))
     }
 
     /// Takes the password of somebody who is signed in to the admin site again. Counted as any guess is.
-    pub async fn admin_prove(&self, staff: &Staff, password: Password, client: &Client) -> Result<(), Error> {
+    pub async fn admin_prove(
+        &self,
+        staff: &AdminUser,
+        password: Password,
+        client: &Client,
+    ) -> Result<(), Error> {
         self.check_own_password(staff.user.id, password, client).await?;
         Ok(self.store.touch_admin_session(staff.session.id, true, self.now()).await?)
     }
 
     /// Whether the password of a session was given lately enough for what can't be undone.
-    pub fn admin_is_proved(&self, staff: &Staff) -> bool {
+    pub fn admin_is_proved(&self, staff: &AdminUser) -> bool {
         staff.session.is_proved(self.now())
     }
 
     /// Ends a session of the admin site.
-    pub async fn admin_sign_out(&self, staff: &Staff, client: &Client) -> Result<(), Error> {
+    pub async fn admin_sign_out(&self, staff: &AdminUser, client: &Client) -> Result<(), Error> {
         let event: AuditEvent = audit::own(EventKind::AdminSignOut, staff.user.id, client, self.now());
         if self.store.end_admin_session(staff.session.id, event.clone()).await? {
             audit::log(&event);
@@ -138,12 +143,12 @@ impl Service {
     }
 
     /// What every form of a session of the admin site carries.
-    pub fn admin_csrf(&self, staff: &Staff) -> Option<CsrfToken> {
+    pub fn admin_csrf(&self, staff: &AdminUser) -> Option<CsrfToken> {
         self.roots.first().map(|root| root.admin_csrf.admin_token(&staff.session.id))
     }
 
     /// Whether a form was given to this very session. In constant time.
-    pub fn admin_csrf_is_right(&self, staff: &Staff, sent: &str) -> bool {
+    pub fn admin_csrf_is_right(&self, staff: &AdminUser, sent: &str) -> bool {
         let is_token_of = |key: &countersign_core::csrf::CsrfKey| {
             key.admin_token(&staff.session.id).csh().countersigned_by(sent.as_bytes())
         };

@@ -180,7 +180,8 @@ fn banner(demo: &Demo, urls: &Urls, folder: &Folder, users: [&DemoUser; 2]) -> S
         format!("  API    {}   its routes: {}/docs", urls.api, urls.api),
         String::new(),
     ];
-    for (user, role) in users.into_iter().zip(["to sign in with on the page", "a superuser"]) {
+    let superuser = format!("a superuser, for {}/admin/", urls.api);
+    for (user, role) in users.into_iter().zip(["to sign in with on the page", &*superuser]) {
         lines.push(match &user.password {
             Some(password) => format!("  {:<6} {password}   {role}; shown this once", user.username),
             None => format!("  {:<6} has the password of the first time   {role}", user.username),
