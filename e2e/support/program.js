@@ -27,7 +27,8 @@ export const mallory = {
 
 /**
  * Starts `countersign serve` with these settings (`{ access_token_lifetime: 1 }`) and users.
- * @returns {Promise<{ url: string, stop: () => Promise<void> }>}
+ * @returns {Promise<{ url: string, data: string, says: (pattern: RegExp) => Promise<RegExpExecArray>, stop: () => Promise<void> }>}
+ *   `data` is the folder of its database; `says` waits for it to print something
  */
 export async function serve({ settings = {}, users = [ada] } = {}) {
   const folder = await makeFolder();
@@ -41,12 +42,13 @@ export async function serve({ settings = {}, users = [ada] } = {}) {
     const args = ['createuser', '--noinput', '--username', username, '--email', email, ...data];
     await run(args, folder, { COUNTERSIGN_PASSWORD: password });
   }
-  return { url, stop: server.stop };
+  return { url, data: join(folder, 'data'), says: server.says, stop: server.stop };
 }
 
 /**
  * Starts `countersign demo`: the API and a page on another origin, and a user of its own.
- * @returns {Promise<{ api: string, page: string, user: { username: string, password: string } }>}
+ * @returns {Promise<{ api: string, page: string, data: string, user: Person, admin: Person }>} each person with user name
+ *   and password; `data` is the folder of its database
  */
 export async function demo() {
   const folder = await makeFolder();
@@ -55,7 +57,14 @@ export async function demo() {
   const [, page] = await server.says(/^ +page +(http:\S+)/m);
   const [, api] = await server.says(/^ +API +(http:\S+)/m);
   const [, username, password] = await server.says(/^ +(demo) +(\S+) +to sign in/m);
-  return { api, page, user: { username, password } };
+  const [, admin, adminPassword] = await server.says(/^ +(admin) +(\S+) +a superuser/m);
+  return {
+    api,
+    page,
+    data: join(folder, 'data'),
+    user: { username, password },
+    admin: { username: admin, password: adminPassword },
+  };
 }
 
 /** Runs the program to its end. */
