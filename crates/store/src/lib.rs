@@ -24,6 +24,7 @@ compile_error!("the store needs an engine: turn on the feature `sqlite` or `post
 
 mod admin;
 mod audit;
+pub mod copy;
 mod fields;
 mod key;
 mod listing;
@@ -40,6 +41,7 @@ mod user;
 
 use std::collections::BTreeSet;
 
+use copy::{Row, Table};
 use countersign_core::admin::{AdminSession, AdminSessionId};
 use countersign_core::guess::SharedCounts;
 use countersign_core::session::{EndReason, RotationPolicy, Session};
@@ -598,5 +600,58 @@ impl Store {
     /// How much happened, by kind, in each step of a span of time. Steps in which nothing did are left out.
     pub async fn audit_counts(&self, counts: AuditCounts) -> Result<Vec<AuditCount>, StoreError> {
         engine!(self, engine => engine.audit_counts(counts).await)
+    }
+}
+
+/// Carrying everything over to another database: see [`copy`].
+impl Store {
+    /// How many rows a table has.
+    pub async fn count_rows(&self, table: &'static Table) -> Result<u64, StoreError> {
+        engine!(self, engine => engine.count_rows(table).await)
+    }
+
+    /// The rows of a table after this one, in the order of its key, at most `limit`.
+    pub async fn rows(
+        &self,
+        table: &'static Table,
+        after: Option<Row>,
+        limit: u32,
+    ) -> Result<Vec<Row>, StoreError> {
+        engine!(self, engine => engine.rows(table, after, limit).await)
+    }
+
+    /// The last row of a table, in the order of its key.
+    pub async fn last_row(&self, table: &'static Table) -> Result<Option<Row>, StoreError> {
+        engine!(self, engine => engine.last_row(table).await)
+    }
+
+    /// Marks this database as the target of a copy that isn't whole yet, and puts these rows in the place of those that
+    /// their tables have.
+    pub async fn begin_copy(
+        &self,
+        from: String,
+        first: Vec<(&'static Table, Vec<Row>)>,
+    ) -> Result<(), StoreError> {
+        engine!(self, engine => engine.begin_copy(from, first).await)
+    }
+
+    /// Adds rows to a table, all or none.
+    pub async fn put_rows(&self, table: &'static Table, rows: Vec<Row>) -> Result<(), StoreError> {
+        engine!(self, engine => engine.put_rows(table, rows).await)
+    }
+
+    /// The greatest number that the database has ever given in a numbered table; 0, if it gave none.
+    pub async fn last_number(&self, table: &'static Table) -> Result<i64, StoreError> {
+        engine!(self, engine => engine.last_number(table).await)
+    }
+
+    /// Puts in order what isn't in the rows: the numbers to go on from, and the count of open sessions.
+    pub async fn settle(&self, numbers: Vec<(&'static Table, i64)>) -> Result<(), StoreError> {
+        engine!(self, engine => engine.settle(numbers).await)
+    }
+
+    /// Takes the mark away that [`Store::begin_copy`] has set: the copy is whole.
+    pub async fn end_copy(&self) -> Result<(), StoreError> {
+        engine!(self, engine => engine.end_copy().await)
     }
 }

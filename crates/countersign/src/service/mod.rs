@@ -11,6 +11,7 @@
 //! - [`tokens`], [`keys`], [`mod@derive`]: how tokens are made, by which keys, from which secrets.
 //! - `liveness`: which sessions live, without a look-up per request; `known_users`: users, likewise.
 //! - [`password`]: how passwords are hashed and chosen.
+//! - [`mod@copy`]: everything is carried over to another database.
 //! - `audit`, `metrics`: what is told of all this.
 //! - [`open`]: how a service comes to be.
 //! - `background`: what runs beside the requests.
@@ -19,6 +20,7 @@ pub mod account;
 pub mod admin;
 pub(crate) mod audit;
 pub(crate) mod background;
+pub mod copy;
 pub mod derive;
 pub mod error;
 pub mod fields;

@@ -15,6 +15,7 @@ mod audit;
 mod body_delivery;
 mod ceiling;
 mod conventions;
+mod copy;
 mod csrf;
 mod docs;
 mod document;

@@ -18,6 +18,7 @@ mod audit;
 mod cleanup;
 mod config;
 mod counts;
+mod copy;
 mod fields;
 mod foreign;
 mod groups;

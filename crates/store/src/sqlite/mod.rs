@@ -11,6 +11,7 @@
 mod admin;
 mod audit;
 mod cleanup;
+mod copy;
 mod fields;
 mod groups;
 mod job;

@@ -15,6 +15,7 @@ mod admin;
 mod audit;
 mod cleanup;
 mod counts;
+mod copy;
 mod fields;
 mod keys;
 mod login;
