@@ -17,6 +17,7 @@ use countersign_verify::SystemClock;
 
 use crate::data_dir::{DataDir, DataDirError};
 use crate::embed::Countersign;
+use crate::service::copy::{Copied, Progress};
 use crate::service::open::StartError;
 use crate::service::{Environment, Service};
 use crate::settings::{Database, SecretWithFallbacks, Secrets, Settings};
@@ -201,6 +202,41 @@ pub async fn migrate(database: &Database, fields: &UserFields) -> Result<(), Bui
     let entered = crate::service::fields::enter_all(&store, fields).await;
     store.close().await;
     Ok(entered.map_err(StartError::from)?)
+}
+
+/// Carries everything over from one database to another, which must be empty or the rest of an interrupted copy: see
+/// [`mod@crate::service::copy`]. Of an embedded database no server may be running.
+pub async fn copy(
+    from: &Database,
+    to: &Database,
+    fields: &UserFields,
+    progress: impl FnMut(Progress),
+) -> Result<Vec<Copied>, CopyError> {
+    let source = open(from, fields, Way::Serve).await.map_err(CopyError::Source)?;
+    let copied = match open(to, fields, Way::Serve).await.map_err(CopyError::Target) {
+        Ok(target) => {
+            let copied = crate::service::copy::copy(&source, &target, &from.to_string(), progress).await;
+            target.close().await;
+            copied.map_err(CopyError::Copy)
+        }
+        Err(error) => Err(error),
+    };
+    source.close().await;
+    copied
+}
+
+/// Why a database could not be carried over.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    /// The source can't be opened.
+    #[error("--from: {0}")]
+    Source(BuildError),
+    /// The target can't be opened.
+    #[error("--to: {0}")]
+    Target(BuildError),
+    /// The copy did not come to its end.
+    #[error(transparent)]
+    Copy(#[from] crate::service::copy::CopyError),
 }
 
 /// Opens a database, and brings it up to date where it can and may.

@@ -3,6 +3,7 @@
 //! A [`Settings`] that exists can be served: what can't be right in any deployment is refused by
 //! [`Settings::validate`], and what is merely unwise is a warning of `countersign check --deploy`.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use countersign_core::fields::UserFields;
@@ -104,6 +105,17 @@ pub enum Database {
     /// A PostgreSQL server, for more than one node. All secrets must be given then: the nodes share them.
     #[cfg(feature = "postgres")]
     Postgres(Box<countersign_store::postgres::Config>),
+}
+
+/// As `database_url` names it, without a password.
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(config) => config.fmt(f),
+        }
+    }
 }
 
 /// The secrets. `Debug` shows none.

@@ -59,6 +59,9 @@ pub(crate) enum Command {
     Healthcheck(Healthcheck),
     /// Brings the database up to date, as each start does too
     Migrate(OnlySettings),
+    /// Carries everything over to another database, PostgreSQL or SQLite, and keeps everyone signed in
+    #[command(after_help = COPY_EXAMPLES)]
+    Copy(Copy),
     /// The keys that sign access tokens
     #[command(subcommand, after_help = KEYS_EXAMPLES)]
     Keys(Keys),
@@ -231,6 +234,32 @@ pub(crate) struct OnlySettings {
     #[command(flatten)]
     pub(crate) settings: SettingFlags<false>,
 }
+
+#[derive(Args)]
+pub(crate) struct Copy {
+    /// The database that is, as database_url names it
+    #[arg(long, value_name = "URL")]
+    pub(crate) from: String,
+    /// The database that is to be: an empty one, or what an interrupted copy left
+    #[arg(long, value_name = "URL")]
+    pub(crate) to: String,
+    #[command(flatten)]
+    pub(crate) settings: SettingFlags<false>,
+}
+
+const COPY_EXAMPLES: &str = "\
+Examples:
+  countersign copy --from sqlite:./countersign-data/countersign.db --to postgres://countersign@db.internal/countersign
+  countersign copy --from postgres://countersign@db.internal/countersign --to sqlite:./new/countersign.db
+
+Stop the servers first: what is written to the source meanwhile is found out at the end, and the copy
+is refused then. Users, passwords, sessions, groups, permissions, signing keys and the audit come along,
+and all of it is compared at the end. A copy that was interrupted goes on when it is asked for again.
+
+Start the new servers with the secrets of the old ones (root_secret and refresh_token_secret; an embedded
+database's lie in its data_dir): then everyone stays signed in.
+
+Exit codes: 0 it is whole, 1 it isn't, 2 called or configured wrongly.";
 
 #[derive(Subcommand)]
 pub(crate) enum Keys {

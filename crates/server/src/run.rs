@@ -9,13 +9,13 @@ use countersign::service::Service;
 use countersign::settings::Database;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
-use crate::cli::{ChangePassword, Cli, Command, CreateUser, Doctor, Healthcheck, Keys, Sessions};
+use crate::cli::{ChangePassword, Cli, Command, Copy, CreateUser, Doctor, Healthcheck, Keys, Sessions};
 use crate::config::{Config, Flags, Log, LogFormat, Missing, Source, Surroundings, environment};
 use crate::demo::Demo;
 use crate::healthcheck::Question;
 use crate::outcome::Failure;
 use crate::prompt::Terminal;
-use crate::tools::{self, keys, sessions, users};
+use crate::tools::{self, copy, keys, sessions, users};
 use crate::{check, demo, doctor, files, healthcheck, serve, telemetry};
 
 /// Does what was asked.
@@ -46,6 +46,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Createuser(create)) => runner.create_user(create, false),
         Some(Command::Changepassword(change)) => runner.change_password(&change),
         Some(Command::Migrate(migrate)) => runner.migrate(&migrate.settings.0),
+        Some(Command::Copy(copy)) => runner.copy(&copy),
         Some(Command::Keys(command)) => runner.keys(command),
         Some(Command::Sessions(command)) => runner.sessions(command),
     }
@@ -129,6 +130,12 @@ impl Runner {
         };
         self.start_log(&config);
         block_on(tools::migrate(config.settings()))
+    }
+
+    fn copy(&self, Copy { from, to, settings }: &Copy) -> Result<(), Failure> {
+        let config = self.load(&settings.0, Missing::Unneeded)?;
+        self.start_log(&config);
+        block_on(copy::run(from, to, &config.settings().user_fields))
     }
 
     /// A command that works on what a database holds. Where there is none, it was called in the wrong folder: nothing

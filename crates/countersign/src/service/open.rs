@@ -7,6 +7,7 @@ use aws_lc_rs::rand::SecureRandom;
 use countersign_core::guess::{GuessPolicy, Guesses};
 use countersign_core::jwt::AccessClaims;
 use countersign_core::{Clock, Seconds};
+use countersign_store::copy::UNDER_WAY;
 use countersign_store::{Store, StoreError};
 use countersign_verify::{Answer, Verifier};
 use tokio::sync::{Mutex, OnceCell};
@@ -42,6 +43,15 @@ pub enum StartError {
     /// The cryptographic library failed.
     #[error(transparent)]
     Crypto(#[from] CryptoFailure),
+    /// The database is the target of a copy that isn't whole.
+    #[error(
+        "database_url: the database is an unfinished copy of {from}; finish it with countersign copy, or begin with \
+         an empty one"
+    )]
+    Unfinished {
+        /// What is copied.
+        from: String,
+    },
     /// Something else, which its sentence tells.
     #[error("{0}")]
     Other(String),
@@ -57,6 +67,9 @@ impl Service {
         serves: bool,
     ) -> Result<Arc<Self>, StartError> {
         settings.validate()?;
+        if let Some(from) = store.meta(UNDER_WAY).await? {
+            return Err(StartError::Unfinished { from });
+        }
         let Environment { clock, random } = environment.clone();
         let roots: Vec<Derived> =
             settings.secrets.root.all().map(Derived::from_root).collect::<Result<_, _>>()?;

@@ -93,3 +93,8 @@ impl Config {
         settings
     }
 }
+
+/// A database, named as `database_url` names it; else what is wrong, with what to write instead.
+pub(crate) fn database(text: &str) -> Result<Database, String> {
+    values::database(text)
+}

@@ -1,5 +1,6 @@
 //! The commands that work on the database, beside a running server or without one.
 
+pub(crate) mod copy;
 pub(crate) mod keys;
 pub(crate) mod sessions;
 pub(crate) mod users;
