@@ -98,7 +98,7 @@ async fn a_copy_that_was_interrupted_goes_on_and_nobody_serves_from_it_before() 
     assert!(matches!(refused, BuildError::Start(StartError::Unfinished { .. })), "{refused}");
     let another = World::new().await;
     let other = another.settings().database.clone();
-    another.stop().await;
+    let _another = another.stop().await;
     let refused = carry(&other, &to).await.unwrap_err();
     assert!(matches!(refused, CopyError::Copy(carrying::CopyError::OfAnother(_))), "{refused}");
     let refused = carry(&to, &new_postgres()).await.unwrap_err();
@@ -113,7 +113,7 @@ async fn a_copy_that_was_interrupted_goes_on_and_nobody_serves_from_it_before() 
 async fn what_changes_in_the_source_meanwhile_is_found_out() {
     let world = World::new().await;
     let from = world.settings().database.clone();
-    world.stop().await;
+    let _stopped = world.stop().await;
     // A file, whichever engine the world is on.
     let folder = tempfile::tempdir().unwrap();
     let source = new_file(&folder);

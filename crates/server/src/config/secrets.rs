@@ -45,6 +45,12 @@ pub(super) fn obtain(
     let vault = Vault { program, missing, random };
     // A folder that others may look into is refused even if nothing is needed from it now.
     DataDir::existing(&program.data_dir).map_err(|error| rows.error("data_dir", error.to_string()))?;
+    // Where all secrets are given, the database still needs its folder.
+    if missing == Missing::Make
+        && matches!(&program.database, Database::Sqlite(file) if file.starts_with(&program.data_dir))
+    {
+        DataDir::open(&program.data_dir).map_err(|error| rows.error("data_dir", error.to_string()))?;
+    }
     let mut kept = |name, given: Option<Secret>, purpose| match given {
         Some(secret) => Ok(secret),
         None => match vault.open(name, purpose) {

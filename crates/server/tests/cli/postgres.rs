@@ -116,3 +116,40 @@ fn the_password_of_a_database_is_shown_nowhere() {
     is_told(&missing, 2, "refresh_token_secret (default): is needed with a PostgreSQL database");
     is_told(&missing, 2, "openssl rand -base64 48");
 }
+
+#[test]
+fn a_copy_to_postgresql_says_what_came_along_and_keeps_a_login_alive() {
+    let scene = Scene::new();
+    let password = [("COUNTERSIGN_PASSWORD", PASSWORD)];
+    let arguments = ["createsuperuser", "--noinput", "--username", "ana", "--email", "ana@example.com"];
+    let made = scene.run_in(&[&password[..], &SECRETS].concat(), &arguments);
+    assert_eq!(made.code, 0, "{made:?}");
+    let mut command = scene.command(&[]);
+    command.envs(SECRETS).env("COUNTERSIGN_PUBLIC_URL", "http://localhost:8000");
+    let server = Server::start(command);
+    let (access, _) = tokens(&server.login("ana", PASSWORD));
+    let (from, to) = ("sqlite:countersign-data/countersign.db", Cluster::shared().database());
+    let copy = |from: &str, to: &str| scene.run(&["copy", "--from", from, "--to", to]);
+    let served = copy(from, &to);
+    assert_eq!(served.code, 1, "{served:?}");
+    assert!(served.stderr.starts_with("error: --from: "), "{served:?}");
+    assert_eq!(server.stop().code, 0);
+
+    for (from, to, complaint) in [
+        ("sqlite:nowhere.db", &*to, "there is no database nowhere.db"),
+        ("mysql://localhost", &to, "--from names no database that is known"),
+        (from, from, "the same database"),
+    ] {
+        let refused = copy(from, to);
+        assert_eq!(refused.code, 2, "{refused:?}");
+        assert!(refused.stderr.contains(complaint), "{refused:?}");
+    }
+    let copied = copy(from, &to);
+    assert_eq!(copied.code, 0, "{copied:?}");
+    assert_eq!(copied.line("users"), ["users", "1"]);
+    assert_eq!(copied.line("sessions"), ["sessions", "1"]);
+    let node = node(&scene, &to);
+    let authorization = format!("Authorization: Bearer {access}\r\n");
+    let profile = node.request("GET /accounts/profile", &[&authorization], "");
+    assert!(profile.contains("\"username\":\"ana\""), "{profile}");
+}

@@ -6,7 +6,7 @@ use countersign_core::session::EndReason;
 use countersign_store::copy::{Digest, TABLES, Table, Value};
 use countersign_store::postgres::{self, Postgres};
 use countersign_store::sqlite::{Opening, Sqlite};
-use countersign_store::{EventKind, Store};
+use countersign_store::{EventKind, Reach, Store};
 use countersign_testing::Cluster;
 use rusqlite::Connection;
 
@@ -120,7 +120,7 @@ async fn digest(store: &Store, table: &'static Table) -> Digest {
 async fn each_engine_gives_the_rows_that_the_other_takes() {
     for (from, to) in stores().into_iter().zip(stores().into_iter().rev()) {
         let (ana, ben) = (from.make_user("ana").await, from.make_user("ben").await);
-        from.delete_user(ben.id, event(EventKind::UserDeleted, at(1))).await.unwrap();
+        from.delete_user(ben.id, Reach::Anyone, event(EventKind::UserDeleted, at(1))).await.unwrap();
         let [first, second, third] =
             [from.log_in(&ana, at(1)).await, from.log_in(&ana, at(2)).await, from.log_in(&ana, at(3)).await];
         from.rotate(token(&first), at(20)).await;
