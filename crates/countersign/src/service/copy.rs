@@ -168,7 +168,9 @@ async fn digest(
         let rows = store.rows(table, last, PAGE).await?;
         let Some(row) = rows.last() else { return Ok(digest) };
         last = Some(row.clone());
-        rows.iter().filter(|row| !is_mark(table, row)).for_each(|row| digest.add(row));
+        for row in rows.iter().filter(|row| !is_mark(table, row)) {
+            digest.add(row);
+        }
     }
 }
 

@@ -73,9 +73,11 @@ async fn a_move_there_and_back_keeps_everyone_signed_in() {
 async fn a_copy_that_was_interrupted_goes_on_and_nobody_serves_from_it_before() {
     let world = World::new().await;
     world.alice_in_a_browser().await;
-    let from = world.settings().database.clone();
+    let first = world.settings().database.clone();
     let stopped = world.stop().await;
-    let to = new_postgres();
+    let folder = tempfile::tempdir().unwrap();
+    let (from, to) = (new_file(&folder), new_postgres());
+    carry(&first, &from).await.unwrap();
 
     let (tell, told) = tokio::sync::oneshot::channel();
     let mut tell = Some(tell);

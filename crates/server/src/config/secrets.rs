@@ -93,7 +93,11 @@ impl Vault<'_> {
             return Ok((secret, Source::Kept(path)));
         }
         // Looked at again, since another first start may have made both in between.
-        if purpose == Use::OfTheDatabase && self.database_exists() && self.kept(name)?.is_none() {
+        if purpose == Use::OfTheDatabase
+            && self.missing != Missing::Unneeded
+            && self.database_exists()
+            && self.kept(name)?.is_none()
+        {
             return Err(lost(&path));
         }
         match self.missing {
