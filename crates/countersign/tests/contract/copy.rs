@@ -28,7 +28,7 @@ async fn carry(from: &Database, to: &Database) -> Result<Vec<carrying::Copied>, 
 #[tokio::test]
 async fn a_move_there_and_back_keeps_everyone_signed_in() {
     let world = World::new().await;
-    let mut browser = world.alice_in_a_browser().await;
+    let browser = world.alice_in_a_browser().await;
     let mut gone = world.alice_in_an_app().await;
     gone.delete(&format!("/accounts/sessions/{}", gone.session())).await;
     let (ended, memory, dead) = (gone.session(), browser.memory(), gone.memory());
