@@ -1,6 +1,8 @@
 //! Custom fields of users, as the store keeps them: in one JSON object of the user, and under their values, by which
 //! users are found and which only one may have.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use countersign_core::UserId;
 use countersign_core::fields::UserFields;
 use serde_json::{Map, Value};
@@ -73,4 +75,27 @@ pub(crate) fn keys(declared: &UserFields, fields: &Map<String, Value>) -> Vec<Fi
         Some(FieldKey { field: name.clone(), value: spec.key(value)?, is_unique: spec.unique })
     };
     fields.iter().filter_map(key).collect()
+}
+
+/// What users stand under.
+pub(crate) type Standing = BTreeMap<UserId, BTreeSet<FieldKey>>;
+
+/// What is to change so that users stand under all of their values, and under no others.
+#[derive(Default)]
+pub(crate) struct Entries {
+    pub(crate) gone: Vec<(UserId, FieldKey)>,
+    pub(crate) new: Vec<(UserId, FieldKey)>,
+}
+
+/// From what these users stand under now to what they are to stand under.
+pub(crate) fn entries(declared: &UserFields, users: Vec<FieldHolder>, mut standing: Standing) -> Entries {
+    let mut entries = Entries::default();
+    for user in users {
+        let of_user = |key: &FieldKey| (user.id, key.clone());
+        let stands = standing.remove(&user.id).unwrap_or_default();
+        let wanted = keys(declared, &user.fields).into_iter().collect();
+        entries.gone.extend(stands.difference(&wanted).map(of_user));
+        entries.new.extend(wanted.difference(&stands).map(of_user));
+    }
+    entries
 }

@@ -143,7 +143,10 @@ async fn shown(
     let custom = app.service().user_fields().iter().map(|spec| {
         let kept = spec.text(spec.shown(&user.fields));
         let text = form.map_or(kept, |form| fields::text(form, spec).to_owned());
-        FieldInput { read_only: !may_change, ..FieldInput::new(spec, text, &errors) }
+        let input = FieldInput::new(spec, text, &errors);
+        // One who was there before the field was has no value, and needs none to have something else changed.
+        let required = input.required && !spec.shown(&user.fields).is_null();
+        FieldInput { read_only: !may_change, required, ..input }
     });
     let sessions = if visit.may(BuiltIn::SessionsView) {
         let now = app.service().now();

@@ -1,6 +1,6 @@
 //! The values of custom fields, by which users are found and which only one may have.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use countersign_core::UserId;
 use countersign_core::fields::UserFields;
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::Postgres;
 use super::sql::{self, Db, Error, Fault, Result, params};
-use crate::fields::{FieldKey, keys};
+use crate::fields::{Entries, FieldKey, Standing, entries, keys};
 use crate::row::Columns;
 use crate::{EnteredPage, FieldHolder, StoreError};
 
@@ -31,13 +31,13 @@ impl Postgres {
             let users = page(&db, *after, *limit, " FOR UPDATE").await?;
             let is_full = users.len() >= usize::try_from(*limit).unwrap_or(usize::MAX);
             let next = users.last().map(|user| user.id);
-            let mut entered = entered(&db, *after, next.unwrap_or(*after)).await?;
-            let mut shared = Vec::new();
-            for user in users {
-                let entered = entered.remove(&user.id).unwrap_or_default();
-                let fields = enter(&db, user.id, keys(declared, &user.fields), &entered).await?;
-                shared.extend(fields.into_iter().map(|field| (user.id, field)));
-            }
+            let standing = standing(&db, *after, next.unwrap_or(*after)).await?;
+            let Entries { gone, new } = entries(declared, users, standing);
+            remove_all(&db, &gone).await?;
+            let refused = insert_all(&db, new).await?;
+            let shared = refused.iter().map(|(user, key)| (*user, key.field.clone())).collect();
+            let not_unique = |(user, key)| (user, FieldKey { is_unique: false, ..key });
+            insert_all(&db, refused.into_iter().map(not_unique).collect()).await?;
             Ok(EnteredPage { shared, next: next.filter(|_| is_full) })
         })
         .await
@@ -95,32 +95,11 @@ pub(super) async fn keep(
     Ok(())
 }
 
-/// Puts a user under all of their values, and under no others; the unique ones that another user has.
-async fn enter(
-    db: &Db,
-    user: UserId,
-    wanted: Vec<FieldKey>,
-    entered: &BTreeSet<FieldKey>,
-) -> Result<Vec<String>> {
-    let wanted: BTreeSet<FieldKey> = wanted.into_iter().collect();
-    for key in entered.difference(&wanted) {
-        remove(db, user, &key.field).await?;
-    }
-    let mut shared = Vec::new();
-    for key in wanted.difference(entered) {
-        if !insert(db, user, key).await? {
-            insert(db, user, &FieldKey { is_unique: false, ..key.clone() }).await?;
-            shared.push(key.field.clone());
-        }
-    }
-    Ok(shared)
-}
-
 /// Under which values the users of a page stand.
-async fn entered(db: &Db, after: UserId, last: UserId) -> Result<BTreeMap<UserId, BTreeSet<FieldKey>>> {
+async fn standing(db: &Db, after: UserId, last: UserId) -> Result<Standing> {
     let query = "SELECT user_id, field, value, is_unique FROM field_values
         WHERE user_id > $1 AND user_id <= $2";
-    let mut by_user: BTreeMap<UserId, BTreeSet<FieldKey>> = BTreeMap::new();
+    let mut by_user = Standing::new();
     let read = |row: &tokio_postgres::Row| {
         let (field, value) = (row.text_there(1)?, row.text_there(2)?);
         Ok((UserId(row.number_there(0)?), FieldKey { field, value, is_unique: row.flag(3)? }))
@@ -142,4 +121,36 @@ async fn insert(db: &Db, user: UserId, key: &FieldKey) -> Result<bool> {
 async fn remove(db: &Db, user: UserId, field: &str) -> Result<()> {
     db.run("DELETE FROM field_values WHERE user_id = $1 AND field = $2", params![user.0, field]).await?;
     Ok(())
+}
+
+/// Puts users under values, many in one round trip; those that are unique and another user's.
+async fn insert_all(db: &Db, new: Vec<(UserId, FieldKey)>) -> Result<Vec<(UserId, FieldKey)>> {
+    if new.is_empty() {
+        return Ok(new);
+    }
+    let insert = "INSERT INTO field_values (user_id, field, value, is_unique)
+        SELECT * FROM unnest($1, $2, $3, $4) ON CONFLICT DO NOTHING RETURNING user_id, field";
+    let (users, fields) = named(&new);
+    let values: Vec<String> = new.iter().map(|(_, key)| sql::without_nul(&key.value).into_owned()).collect();
+    let unique: Vec<bool> = new.iter().map(|(_, key)| key.is_unique).collect();
+    let read = |row: &tokio_postgres::Row| Ok((UserId(row.number_there(0)?), row.text_there(1)?));
+    let inserted = db.all(insert, params![users, fields, values, unique], read).await?;
+    let inserted: BTreeSet<(UserId, String)> = inserted.into_iter().collect();
+    let is_refused = |(user, key): &(UserId, FieldKey)| !inserted.contains(&(*user, key.field.clone()));
+    Ok(new.into_iter().filter(is_refused).collect())
+}
+
+async fn remove_all(db: &Db, gone: &[(UserId, FieldKey)]) -> Result<()> {
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let delete = "DELETE FROM field_values WHERE (user_id, field) IN (SELECT * FROM unnest($1, $2))";
+    let (users, fields) = named(gone);
+    db.run(delete, params![users, fields]).await?;
+    Ok(())
+}
+
+/// Whose fields, as two columns.
+fn named(keys: &[(UserId, FieldKey)]) -> (Vec<i64>, Vec<String>) {
+    keys.iter().map(|(user, key)| (user.0, key.field.clone())).unzip()
 }

@@ -1,7 +1,5 @@
 //! The values of custom fields, by which users are found and which only one may have.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use countersign_core::UserId;
 use countersign_core::fields::UserFields;
 use rusqlite::Connection;
@@ -9,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::Sqlite;
 use super::sql::{self, Result};
-use crate::fields::{FieldKey, keys};
+use crate::fields::{Entries, FieldKey, Standing, entries, keys};
 use crate::row::Columns;
 use crate::{EnteredPage, FieldHolder};
 
@@ -24,12 +22,17 @@ impl Sqlite {
             let users = page(db, after, limit)?;
             let is_full = users.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
             let next = users.last().map(|user| user.id);
-            let mut entered = entered(db, after, next.unwrap_or(after))?;
+            let standing = standing(db, after, next.unwrap_or(after))?;
+            let Entries { gone, new } = entries(&declared, users, standing);
+            for (user, key) in gone {
+                remove(db, user, &key.field)?;
+            }
             let mut shared = Vec::new();
-            for user in users {
-                let entered = entered.remove(&user.id).unwrap_or_default();
-                let fields = enter(db, user.id, keys(&declared, &user.fields), &entered)?;
-                shared.extend(fields.into_iter().map(|field| (user.id, field)));
+            for (user, key) in new {
+                if !insert(db, user, &key)? {
+                    insert(db, user, &FieldKey { is_unique: false, ..key.clone() })?;
+                    shared.push((user, key.field));
+                }
             }
             Ok(EnteredPage { shared, next: next.filter(|_| is_full) })
         })
@@ -78,32 +81,11 @@ pub(super) fn keep(
     Ok(())
 }
 
-/// Puts a user under all of their values, and under no others; the unique ones that another user has.
-fn enter(
-    db: &Connection,
-    user: UserId,
-    wanted: Vec<FieldKey>,
-    entered: &BTreeSet<FieldKey>,
-) -> Result<Vec<String>> {
-    let wanted: BTreeSet<FieldKey> = wanted.into_iter().collect();
-    for key in entered.difference(&wanted) {
-        remove(db, user, &key.field)?;
-    }
-    let mut shared = Vec::new();
-    for key in wanted.difference(entered) {
-        if !insert(db, user, key)? {
-            insert(db, user, &FieldKey { is_unique: false, ..key.clone() })?;
-            shared.push(key.field.clone());
-        }
-    }
-    Ok(shared)
-}
-
 /// Under which values the users of a page stand.
-fn entered(db: &Connection, after: UserId, last: UserId) -> Result<BTreeMap<UserId, BTreeSet<FieldKey>>> {
+fn standing(db: &Connection, after: UserId, last: UserId) -> Result<Standing> {
     let query = "SELECT user_id, field, value, is_unique FROM field_values
         WHERE user_id > $1 AND user_id <= $2";
-    let mut by_user: BTreeMap<UserId, BTreeSet<FieldKey>> = BTreeMap::new();
+    let mut by_user = Standing::new();
     let rows = sql::all(db, query, (after.0, last.0), |row| {
         Ok((UserId(row.get(0)?), FieldKey { field: row.get(1)?, value: row.get(2)?, is_unique: row.get(3)? }))
     })?;
