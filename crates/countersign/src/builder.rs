@@ -240,6 +240,7 @@ pub enum CopyError {
 }
 
 /// Opens a database, and brings it up to date where it can and may.
+#[cfg_attr(not(feature = "postgres"), expect(clippy::unused_async, reason = "PostgreSQL is waited for"))]
 async fn open(database: &Database, fields: &UserFields, way: Way) -> Result<Store, BuildError> {
     let fields = Arc::new(fields.clone());
     match database {
