@@ -60,7 +60,7 @@ fn from_network(number: usize, request: &mut Vec<u8>) {
     }
 }
 
-/// Hands sessions out to connections.
+/// Hands sessions out to connections, of which none goes without.
 fn dealt<T>(cards: Vec<T>, players: usize) -> Vec<Vec<T>> {
     let mut hands: Vec<Vec<T>> = (0..players).map(|_| Vec::new()).collect();
     for (card, hand) in cards.into_iter().zip((0..players).cycle()) {
@@ -68,6 +68,7 @@ fn dealt<T>(cards: Vec<T>, players: usize) -> Vec<Vec<T>> {
             hand.push(card);
         }
     }
+    hands.retain(|hand| !hand.is_empty());
     hands
 }
 

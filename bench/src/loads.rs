@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
+use std::thread::sleep;
 use std::time::Duration;
 
 use crate::Result;
@@ -49,6 +50,8 @@ const FLOODING: usize = 200;
 
 /// Starts of which the median is told.
 const STARTS: usize = 5;
+/// Until memory that is kept for the next password is given back.
+const REST: Duration = Duration::from_secs(12);
 
 impl Plan {
     pub(crate) fn profile(&mut self, results: &mut Results) -> Result<()> {
@@ -214,34 +217,49 @@ impl Plan {
 
     pub(crate) fn starts(&mut self, results: &mut Results) -> Result<()> {
         let store = self.store("profile")?;
-        let ours = started(OURS, || self.serve(&store, "start", &[]));
-        let peers = self.peers.iter().map(|peer| (peer.peer.title, peer));
-        let peers: Vec<_> = peers
-            .map(|(title, peer)| (title, started(title, || peer.start(self.machine, Cores::Server))))
-            .collect();
-        for (name, start) in [(OURS, ours)].into_iter().chain(peers) {
+        let mut started = vec![(OURS, started(OURS, || self.serve(&store, "start", &[])))];
+        for peer in &self.peers {
+            let title = peer.peer.title;
+            started.push((title, self::started(title, || peer.start(self.machine, Cores::Server))));
+        }
+        let mut resting = Vec::new();
+        for (name, start) in started {
             match start {
-                Ok(start) => results.starts.push(start),
+                Ok(start) => resting.push(start),
                 Err(error) => results.misses(name, &error.to_string()),
             }
         }
+        results.starts = rested(resting);
         Ok(())
     }
 }
 
-/// Starts something a few times; what it holds after its first answer.
-pub(crate) fn started(name: &str, start: impl Fn() -> Result<Server>) -> Result<Start> {
+/// Starts something a few times. The last one goes on, to be weighed when it has rested.
+pub(crate) fn started(name: &str, start: impl Fn() -> Result<Server>) -> Result<(Start, Server)> {
     let mut times = Vec::new();
-    let mut rest = 0.0;
+    let mut last = None;
     for _ in 0..STARTS {
+        drop(last.take());
         let server = start()?;
         times.push(server.cold_start.as_secs_f64() * 1e3);
-        rest = server.memory();
+        last = Some(server);
     }
-    let cold = Spread::of(times).ok_or("no start was measured")?;
-    let start = Start { name: name.to_owned(), cold, rest };
-    crate::say(&format!("  {name}: first answer after {:.0} ms, {rest:.1} MiB at rest", cold.middle));
-    Ok(start)
+    let (cold, server) = Spread::of(times).zip(last).ok_or("no start was measured")?;
+    Ok((Start { name: name.to_owned(), cold, fresh: server.memory(), rest: 0.0 }, server))
+}
+
+/// Weighs what has started, all of it at once, when it has done nothing for a while.
+pub(crate) fn rested(started: Vec<(Start, Server)>) -> Vec<Start> {
+    sleep(REST);
+    let weighed = started.into_iter().map(|(start, server)| Start { rest: server.memory(), ..start });
+    let starts: Vec<Start> = weighed.collect();
+    for Start { name, cold, fresh, rest } in &starts {
+        crate::say(&format!(
+            "  {name}: first answer after {:.0} ms, {fresh:.1} MiB then, {rest:.1} MiB at rest",
+            cold.middle
+        ));
+    }
+    starts
 }
 
 fn logging_in(server: Server, api: &Arc<dyn Api>, users: Vec<String>) -> Box<Serving> {

@@ -7,7 +7,7 @@
 //! - `floors`: what the machine allows.
 //! - `peers`: what others run, set up from their registries.
 //! - `contest`: several do the same, in turns; `plan`, `loads`, `postgres`, `scale`: who competes with whom.
-//! - `report`, `chart`, `demands`: what is made of it all, and what must hold.
+//! - `report`, `chart`, `summary`, `demands`: what is made of it all, and what must hold.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the person who runs it")]
 
@@ -29,6 +29,7 @@ mod report;
 mod scale;
 mod server;
 mod store;
+mod summary;
 
 use std::process::ExitCode;
 

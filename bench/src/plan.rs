@@ -78,7 +78,8 @@ pub(crate) struct Start {
     pub(crate) name: String,
     /// To the first answer, in milliseconds.
     pub(crate) cold: Spread,
-    /// In MiB, after the first answer.
+    /// In MiB: after the first answer, and when nothing has been asked for a while.
+    pub(crate) fresh: f64,
     pub(crate) rest: f64,
 }
 

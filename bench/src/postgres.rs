@@ -32,7 +32,7 @@ UPDATE sessions SET generation = sessions.generation + 1, rotated_at = sessions.
     refresh_expires_at = CASE WHEN sessions.ends_at < 9000000000000 THEN sessions.ends_at ELSE 9000000000000 END,
     ip = '127.0.0.1', user_agent = 'bench', replay_keys = ''
 FROM users
-WHERE sessions.id = (lpad(to_hex(:before + :i - 1), 12, '0') || '70008000' || lpad(to_hex(:i), 12, '0'))::uuid
+WHERE sessions.id = (lpad(to_hex(:before + :i::bigint - 1), 12, '0') || '70008000' || lpad(to_hex(:i::bigint), 12, '0'))::uuid
     AND sessions.ended_at IS NULL AND users.id = sessions.user_id AND users.is_active
 RETURNING sessions.*, users.*;
 ";
@@ -217,9 +217,7 @@ impl Cluster {
         Ok(move |length: Duration| {
             let mut words = Command::new("sh");
             // The figure alone.
-            words
-                .args(["-c", r#""$@" 2>/dev/null | sed -n 's/^tps = \([0-9.]*\).*/\1/p'"#, "pgbench"])
-                .arg(&program);
+            words.args(["-c", r#""$@" | sed -n 's/^tps = \([0-9.]*\).*/\1/p'"#, "pgbench"]).arg(&program);
             words.args([
                 "--no-vacuum",
                 "--protocol=prepared",

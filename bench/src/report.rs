@@ -1,4 +1,4 @@
-//! What is made of the figures: `bench/RESULTS.md`, its charts, and what must hold.
+//! What is made of the figures: `bench/RESULTS.md` and its charts.
 
 use std::fmt::Write;
 use std::fs;
@@ -11,7 +11,7 @@ use crate::demands::{self, Demand};
 use crate::loads::{BARE, BARE_ED25519, COMMITS, HASHING, HASHING_C, LAYER, OURS};
 use crate::plan::{Results, Size, Start};
 use crate::postgres::PGBENCH;
-use crate::{Result, machine, now, say};
+use crate::{Result, machine, now, say, summary};
 
 const PAGE: &str = "bench/RESULTS.md";
 const LOADS_CHART: &str = "results-loads.svg";
@@ -27,6 +27,7 @@ pub(crate) fn publish(results: &Results, write: bool) -> Result<()> {
     fs::write(PAGE, page)?;
     fs::write(format!("bench/{LOADS_CHART}"), chart::bars(&loads(results)))?;
     fs::write(format!("bench/{SCALE_CHART}"), chart::bars(&scale(&results.scale)))?;
+    summary::publish(results)?;
     say(&format!("\n{}\nThe whole report: {PAGE}", met(&demands::all(results))));
     Ok(())
 }
@@ -138,9 +139,10 @@ fn table(outcomes: &[Outcome]) -> String {
 }
 
 fn starts(starts: &[Start]) -> String {
-    let mut text = String::from("| | first answer, ms | memory at rest |\n| --- | ---: | ---: |\n");
-    for Start { name, cold, rest } in starts {
-        let _ = writeln!(text, "| {name} | {} | {rest:.0} MiB |", spread(*cold));
+    let mut text =
+        String::from("| | first answer, ms | memory then | memory at rest |\n| --- | ---: | ---: | ---: |\n");
+    for Start { name, cold, fresh, rest } in starts {
+        let _ = writeln!(text, "| {name} | {} | {fresh:.0} MiB | {rest:.0} MiB |", spread(*cold));
     }
     text
 }

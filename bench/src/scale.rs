@@ -4,7 +4,7 @@ use crate::Result;
 use crate::clients::Caller;
 use crate::contest::{self, Entrant, Outcome, Serving, Work};
 use crate::loader::Kind;
-use crate::loads::{calling, started};
+use crate::loads::{calling, rested, started};
 use crate::plan::{Plan, Results, Size};
 use crate::store::Store;
 
@@ -23,7 +23,7 @@ impl Plan {
             let name = format!("{} sessions", store.sessions);
             started(&name, || self.serve(store, "scale", &[]))
         });
-        let starts = starts.collect::<Result<Vec<_>>>()?;
+        let starts = rested(starts.collect::<Result<_>>()?);
         let refresh = self.over(&stores, "Refresh, by size", |store| self.refreshing(store, "scale"))?;
         let profile = self.over(&stores, "Profile, by size", |store| {
             let sessions = calling(store, store.sessions.min(CALLING))?;

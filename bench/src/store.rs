@@ -230,9 +230,8 @@ impl Store {
     /// So many of its sessions, from all over it. No server may be at work.
     pub(crate) fn rows(&self, count: u32) -> Result<Vec<Row>> {
         let db = Connection::open_with_flags(self.database(), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        let (first, last): ([u8; 16], [u8; 16]) =
-            db.query_row("SELECT min(id), max(id) FROM sessions", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let (first, last) = (millis(&first), millis(&last));
+        let first: [u8; 16] = db.query_row("SELECT min(id) FROM sessions", [], |row| row.get(0))?;
+        let first = millis(&first);
         let mut query = db.prepare(
             "SELECT id, user_id, generation, created_at, rotated_at, refresh_expires_at FROM sessions
             WHERE id >= ?1 AND ended_at IS NULL AND generation >= 1 LIMIT 1",
@@ -242,7 +241,8 @@ impl Store {
         for place in 0..u64::from(count) {
             // Far from one another, so that neighbours aren't asked for in turn.
             let place = place * 7_368_787 % u64::from(count);
-            let at = first + (last - first) * place / u64::from(count);
+            // A session a millisecond; what logins added lies beyond.
+            let at = first + u64::from(self.sessions - 1) * place / u64::from(count);
             let mut from = at.to_be_bytes().get(2..).unwrap_or_default().to_vec();
             from.resize(16, 0);
             let row = query.query_row([from], |row| {
