@@ -99,7 +99,7 @@ impl Default for Builder {
             },
             changes: Vec::new(),
             way: Way::Serve,
-            environment: Environment { clock: Arc::new(SystemClock), random },
+            environment: Environment { clock: Arc::new(SystemClock), follows_database: true, random },
         }
     }
 }
@@ -162,9 +162,11 @@ impl Builder {
         self
     }
 
-    /// Takes the time from this clock.
+    /// Takes the time from this clock. Without a word it is the system's, or with PostgreSQL the database's, so that
+    /// all nodes agree.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.environment.clock = clock;
+        self.environment.follows_database = false;
         self
     }
 

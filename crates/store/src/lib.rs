@@ -119,6 +119,11 @@ impl Store {
         engine!(self, engine => engine.ping().await)
     }
 
+    /// What time it is for all nodes of the store; `None` where that is this machine's own matter.
+    pub async fn time(&self) -> Result<Option<Timestamp>, StoreError> {
+        engine!(self, engine => engine.time().await)
+    }
+
     /// Finishes what is under way and closes the database. Later calls are [`StoreError::Unavailable`].
     pub async fn close(&self) {
         engine!(self, engine => engine.close().await);

@@ -24,7 +24,12 @@ pub(crate) async fn healthz() -> Response {
 /// The store answers, and the news of ended sessions are fresh.
 pub(crate) async fn readyz(State(app): State<App>) -> Result<Response, Refusal> {
     app.service.is_ready().await?;
-    Ok(([NO_STORE], Json(json!({ "status": "ready" }))).into_response())
+    let mut answer = json!({ "status": "ready" });
+    if let (Some(ahead), Some(answer)) = (app.service.clock_skew(), answer.as_object_mut()) {
+        // Not a reason to take no requests: the database's time counts, and where its clock is off, no node would be left.
+        answer.insert("database_clock_ahead_ms".to_owned(), ahead.into());
+    }
+    Ok(([NO_STORE], Json(answer)).into_response())
 }
 
 /// What was counted.

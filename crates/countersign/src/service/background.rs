@@ -20,6 +20,8 @@ const OUTBOX_EVERY: Duration = Duration::from_millis(250);
 const CLEAN_UP_EVERY: Duration = Duration::from_mins(1);
 /// How often the live sessions are counted.
 const COUNT_EVERY: Duration = Duration::from_secs(15);
+/// How often the database is asked what time it is, where that counts.
+const CLOCK_EVERY: Duration = Duration::from_secs(5);
 /// The most batches of one clean-up, so that it never keeps the writer from the requests for long.
 const BATCHES_MAX: usize = 200;
 
@@ -48,6 +50,13 @@ impl Background {
         tasks.spawn(every(COUNT_EVERY, service.clone(), stopped.clone(), |service| async move {
             service.count_sessions().await;
         }));
+        if let Some(clock) = service.database_clock.clone() {
+            tasks.spawn(every(CLOCK_EVERY, service.clone(), stopped.clone(), move |service| {
+                let clock = clock.clone();
+                // Where it doesn't answer, time goes on.
+                async move { drop(clock.follow(&service.store).await) }
+            }));
+        }
         tasks.spawn(every(CLEAN_UP_EVERY, service.clone(), stopped, |service| async move {
             if let Err(error) = service.clean_up().await {
                 tracing::warn!(%error, "old sessions could not be cleaned up; it is tried again in a minute");

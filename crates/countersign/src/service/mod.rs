@@ -14,12 +14,13 @@
 //! - [`mod@copy`]: everything is carried over to another database.
 //! - `audit`, `metrics`: what is told of all this.
 //! - [`open`]: how a service comes to be.
-//! - `background`: what runs beside the requests.
+//! - `background`: what runs beside the requests; `clock`: the time that all nodes go by.
 
 pub mod account;
 pub mod admin;
 pub(crate) mod audit;
 pub(crate) mod background;
+pub(crate) mod clock;
 pub mod copy;
 pub mod derive;
 pub mod error;
@@ -50,6 +51,7 @@ use countersign_verify::Verifier;
 use tokio::sync::{Mutex, OnceCell};
 
 use self::audit::Outbox;
+use self::clock::DatabaseClock;
 use self::derive::Derived;
 use self::liveness::Liveness;
 use self::metrics::Metrics;
@@ -65,6 +67,8 @@ pub struct Service {
     settings: Settings,
     store: Store,
     clock: Arc<dyn Clock>,
+    /// The same, where it is the database's.
+    database_clock: Option<Arc<DatabaseClock>>,
     random: Arc<dyn SecureRandom + Send + Sync>,
     roots: Vec<Derived>,
     tokens: Tokens,
@@ -92,6 +96,8 @@ pub struct Service {
 pub struct Environment {
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
+    /// Whether a database that several nodes share tells the time instead.
+    pub follows_database: bool,
     /// Fills bytes that nobody can guess.
     pub random: Arc<dyn SecureRandom + Send + Sync>,
 }
@@ -138,6 +144,11 @@ impl Service {
         self.liveness.catch_up(self.now()).await?;
         self.follow_keys().await;
         Ok(())
+    }
+
+    /// How far the database's clock is ahead of this machine's, in milliseconds, if it counts and that is a lot.
+    pub fn clock_skew(&self) -> Option<i64> {
+        self.database_clock.as_ref()?.large_skew()
     }
 
     /// Writes down what waits, and closes the store.

@@ -12,6 +12,7 @@ use countersign_store::{Store, StoreError};
 use countersign_verify::{Answer, Verifier};
 use tokio::sync::{Mutex, OnceCell};
 
+use super::clock::DatabaseClock;
 use super::derive::{CryptoFailure, Derived};
 use super::guesses::Sharing;
 use super::keys::KeyRing;
@@ -70,7 +71,15 @@ impl Service {
         if let Some(from) = store.meta(UNDER_WAY).await? {
             return Err(StartError::Unfinished { from });
         }
-        let Environment { clock, random } = environment.clone();
+        let database_clock = if environment.follows_database {
+            DatabaseClock::start(&store, &environment.clock).await?
+        } else {
+            None
+        };
+        let own_clock = environment.clock.clone();
+        let clock = database_clock.clone().map_or(own_clock, |clock| clock as Arc<dyn Clock>);
+        let environment = Environment { clock: clock.clone(), ..environment };
+        let random = environment.random.clone();
         let roots: Vec<Derived> =
             settings.secrets.root.all().map(Derived::from_root).collect::<Result<_, _>>()?;
         let own = if serves { settings.access_token_lifetime } else { Seconds(0) };
@@ -117,6 +126,7 @@ impl Service {
             tokens: Tokens::new(&settings, &roots, ring)?,
             store,
             clock,
+            database_clock,
             random,
             roots,
             verifier: Arc::new(verifier),

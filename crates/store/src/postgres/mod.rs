@@ -39,6 +39,7 @@ mod work;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use countersign_core::Timestamp;
 use countersign_core::fields::UserFields;
 
 pub use config::{Config, ConfigError};
@@ -136,6 +137,14 @@ impl Postgres {
             }
             None => Err(StoreError::Defect("its version is gone".to_owned())),
         }
+    }
+
+    pub(crate) async fn time(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.read((), |db, _| async move {
+            let query = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+            db.first(query, &[], |row| crate::row::Columns::timestamp(row, 0)).await
+        })
+        .await
     }
 
     pub(crate) async fn meta(&self, name: &'static str) -> Result<Option<String>, StoreError> {

@@ -34,6 +34,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use countersign_core::Timestamp;
 use countersign_core::fields::UserFields;
 use rusqlite::Connection;
 
@@ -165,6 +166,12 @@ impl Sqlite {
             Ok(())
         })
         .await
+    }
+
+    /// A file has the clock of its machine.
+    #[expect(clippy::unused_async, reason = "the other engine has to ask")]
+    pub(crate) async fn time(&self) -> Result<Option<Timestamp>> {
+        Ok(None)
     }
 
     pub(crate) async fn meta(&self, name: &'static str) -> Result<Option<String>> {

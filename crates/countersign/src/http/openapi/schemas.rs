@@ -11,7 +11,7 @@ use crate::http::answers::{Csrf, Profile, Sessions, Tokens};
 use crate::http::code::Code;
 use crate::http::session::{Login, RefreshToken};
 
-/// What a probe is answered: one word.
+/// What a probe is answered: one word, and a clock that is off.
 pub(crate) struct Status;
 
 /// The public keys, as `countersign_core` writes them.
@@ -31,7 +31,14 @@ impl JsonSchema for Status {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "object",
-            "properties": { "status": { "type": "string", "enum": ["ok", "ready"] } },
+            "properties": {
+                "status": { "type": "string", "enum": ["ok", "ready"] },
+                "database_clock_ahead_ms": {
+                    "type": "integer",
+                    "description": "Of `/readyz`, where the clocks of this machine and of its database differ by more than \
+                        two seconds: how far the database's, which counts, is ahead.",
+                },
+            },
             "required": ["status"],
         })
     }
