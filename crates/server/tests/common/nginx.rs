@@ -31,7 +31,7 @@ impl Nginx {
     pub(crate) fn new(http: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let http = http.replace("/etc/nginx/countersign/", &format!("{}/", self::folder().display()));
-        let mut text = String::from("worker_processes 2;\npid nginx.pid;\nerror_log stderr warn;\n");
+        let mut text = String::from("worker_processes 2;\npid nginx.pid;\nerror_log error.log warn;\n");
         if is_root() {
             // Its workers have to reach this folder.
             text += "user root;\n";

@@ -1,11 +1,16 @@
 //! A user who never rests, keeps what the server acknowledged, and holds it to that after a crash.
 
 use std::io;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use super::dice::Dice;
 use super::http::{Answer, Connection, Request, Session, Site};
+
+/// No database is away for longer.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A user with a few devices, and all that was acknowledged to them.
 pub(crate) struct User {
@@ -24,6 +29,12 @@ pub(crate) struct User {
     /// What got no answer, if the last request didn't.
     unheard: Option<Act>,
     pub(crate) tally: Tally,
+}
+
+/// What a user holds of a session, for who compares it with the store.
+pub(crate) struct Held<'a> {
+    pub(crate) session: &'a Session,
+    pub(crate) lives: bool,
 }
 
 /// How often what is to be shown came about.
@@ -72,6 +83,12 @@ impl User {
             unheard: None,
             tally: Tally::default(),
         }
+    }
+
+    /// All sessions that this user was told of.
+    pub(crate) fn sessions(&self) -> impl Iterator<Item = Held<'_>> {
+        let live = self.devices.iter().map(|device| Held { session: &device.session, lives: true });
+        live.chain(self.dead.iter().map(|device| Held { session: &device.session, lives: false }))
     }
 
     /// Does one thing after another until the server is gone, or as long as it may.
@@ -185,8 +202,8 @@ impl User {
 
     /// Holds the server to all that was acknowledged before it was killed.
     pub(crate) fn check(&mut self, site: &Site, dice: &mut Dice) {
+        self.settle(site);
         let server = &mut Connection::new(site);
-        self.settle(server);
         if let Some(old) = self.old_password.take() {
             let answer = server.call(&Request::login(&self.name, &old)).unwrap();
             answer.refused(401, "invalid_credentials");
@@ -208,25 +225,39 @@ impl User {
         }
     }
 
-    /// What got no answer was done whole, or not at all. Finds out which.
-    fn settle(&mut self, server: &mut Connection) {
-        let Some(act) = self.unheard.take() else { return };
+    /// What got no answer was done whole, or not at all. Finds out which, as soon as there is an answer.
+    pub(crate) fn settle(&mut self, site: &Site) {
+        if self.unheard.is_none() {
+            return;
+        }
+        // A server that died may have left its last word with the database.
+        sleep(site.news_take / 4);
+        let begun = Instant::now();
+        while let Err(error) = self.try_to_settle(&mut Connection::new(site)) {
+            assert!(begun.elapsed() < PATIENCE, "{error}");
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn try_to_settle(&mut self, server: &mut Connection) -> io::Result<()> {
+        let Some(act) = self.unheard.clone() else { return Ok(()) };
         let doomed = self.doomed(&act);
         match act {
             // Its key is at hand, and will be sent again.
             Act::Refresh { .. } => {}
             Act::Login => self.strangers += 1,
             Act::Rename { at, name } => {
-                let profile = self.call("GET /accounts/profile", at, None, server).unwrap().expect(200).body;
+                let profile = self.call("GET /accounts/profile", at, None, server)?.expect(200).body;
                 if profile["user"]["first_name"] == name {
                     self.first_name = name;
                 }
             }
             Act::ChangePassword { new, .. } => {
-                let answer = server.call(&Request::login(&self.name, &new)).unwrap();
+                // It may succeed without being heard, time and again.
+                self.strangers += 1;
+                let answer = server.call(&Request::login(&self.name, &new))?;
                 if answer.status == 200 {
                     self.bury(&doomed);
-                    self.strangers = 1;
                     self.devices.push(Device::new(answer));
                     self.old_password = Some(std::mem::replace(&mut self.password, new));
                 } else {
@@ -234,13 +265,16 @@ impl User {
                 }
             }
             Act::Logout { .. } | Act::End { .. } | Act::EndOthers { .. } => {
-                let lives: Vec<_> = doomed.iter().map(|at| self.devices[*at].lives(server)).collect();
+                let lives: Vec<_> =
+                    doomed.iter().map(|at| self.devices[*at].lives(server)).collect::<io::Result<_>>()?;
                 if lives.contains(&false) {
                     assert!(!lives.contains(&true), "some of the sessions were ended, and others were not");
                     self.bury(&doomed);
                 }
             }
         }
+        self.unheard = None;
+        Ok(())
     }
 
     /// The list has all that live, none that are dead, and no more than may be.
@@ -295,18 +329,23 @@ impl Device {
     }
 
     /// As the store knows, whatever news a node has.
-    fn lives(&self, server: &mut Connection) -> bool {
-        let answer = server.call(&Request::new("GET /accounts/csrf").of(&self.session)).unwrap();
+    fn lives(&self, server: &mut Connection) -> io::Result<bool> {
+        let answer = server.call(&Request::new("GET /accounts/csrf").of(&self.session))?;
         if answer.status != 200 {
-            self.assert_dead(server);
+            self.ask_the_dead(server)?;
         }
-        answer.status == 200
+        Ok(answer.status == 200)
     }
 
     /// Neither of its tokens is good for anything.
     fn assert_dead(&self, server: &mut Connection) {
+        self.ask_the_dead(server).unwrap();
+    }
+
+    fn ask_the_dead(&self, server: &mut Connection) -> io::Result<()> {
         let access = Request::new("GET /accounts/profile").of(&self.session);
-        server.refused_in_time(&access, 401, "session_ended").unwrap();
-        server.call(&Request::refresh(&self.session)).unwrap().refused(401, "session_ended");
+        server.refused_in_time(&access, 401, "session_ended")?;
+        server.call(&Request::refresh(&self.session))?.refused(401, "session_ended");
+        Ok(())
     }
 }

@@ -1,0 +1,108 @@
+//! The primary dies under load, and its synchronous standby takes over.
+
+use std::process::Stdio;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use countersign::SystemClock;
+use countersign::core::jwt::{AccessVerifier, KeySet};
+use countersign::core::{Clock, Seconds};
+use countersign_testing::Cluster;
+
+use crate::common::http::{Connection, PUBLIC_URL, Request, Session};
+use crate::common::user::User;
+use crate::load::Load;
+use crate::node_dies::assert_stored;
+use crate::nodes::{Nodes, login};
+
+// attack 33, attack 102, attack 103
+#[test]
+fn a_standby_that_is_promoted_under_load_lacks_nothing_that_was_acknowledged() {
+    let primary = Cluster::start();
+    let database = primary.database();
+    let standby = standby_of(&primary);
+    let name = database.rsplit_once('/').unwrap().1;
+    let both = format!(
+        "postgres://postgres@127.0.0.1:{},127.0.0.1:{}/{name}?target_session_attrs=read-write",
+        primary.port(),
+        standby.port()
+    );
+    let nodes = Nodes::start(&both, &[]);
+    let site = nodes.site();
+    let mut load = Load::new(4, 4);
+    nodes.create(&load.users);
+    // Somebody who does one thing alone.
+    let patient = User::new(9);
+    nodes.create(std::slice::from_ref(&patient));
+    let mut client = nodes.to(0);
+    let session = login(&mut client, &patient);
+    let elsewhere = ResourceServer::start(&mut client);
+
+    load.through(&site, |busy| {
+        busy.with(100);
+        primary.kill();
+        let died = Instant::now();
+        nodes.wait_until_ready(false);
+        // Refused, and told when to come again; whoever verifies by public keys goes on.
+        let refused = client.call(&Request::refresh(&session).header("Idempotency-Key", KEY)).unwrap();
+        refused.refused(503, "unavailable");
+        assert!(refused.header("retry-after").is_some() && refused.header("set-cookie").is_none());
+        assert!(elsewhere.lets_in(&session));
+        // Longer than any grace for a token that was used.
+        thread::sleep(Duration::from_secs(2).saturating_sub(died.elapsed()));
+        standby.sql("postgres", "SELECT pg_promote()");
+        nodes.wait_until_ready(true);
+        println!("back after {:?}", died.elapsed());
+        busy.with(100);
+    });
+    load.check(&site);
+    assert_stored(&standby, &database, &load);
+    let (acknowledged, repeated) = load.tally();
+    println!("{acknowledged} acknowledged, {repeated} repeated");
+    assert!(acknowledged > 150 && repeated > 0);
+
+    // Asked for while there was no database, repeated under its key now that there is one again.
+    let next =
+        session.after(client.call(&Request::refresh(&session).header("Idempotency-Key", KEY)).unwrap());
+    assert_eq!(next.generation(), session.generation() + 1);
+}
+
+const KEY: &str = "0123456789abcdef0123456789abcdef";
+
+/// A standby that has to have each commit on disk before it is acknowledged.
+fn standby_of(primary: &Cluster) -> Cluster {
+    let from = format!(
+        "host={} port={} user=postgres application_name=standby",
+        primary.folder().display(),
+        primary.port()
+    );
+    let standby = Cluster::made_by("", |programs, data| {
+        let mut backup = programs.command("pg_basebackup");
+        backup.args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync", "--wal-method=stream", "-D"]);
+        let done = backup.arg(data).arg("-d").arg(&from).stdin(Stdio::null()).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    });
+    primary.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'standby'");
+    primary.reload();
+    let begun = Instant::now();
+    while primary.sql("postgres", "SELECT sync_state FROM pg_stat_replication") != "sync" {
+        assert!(begun.elapsed() < Duration::from_secs(30), "the standby doesn't follow: {}", standby.log());
+        thread::sleep(Duration::from_millis(20));
+    }
+    standby
+}
+
+/// A service that trusts our tokens. It has fetched the keys, and needs nobody of us any more.
+struct ResourceServer(AccessVerifier);
+
+impl ResourceServer {
+    fn start(server: &mut Connection) -> Self {
+        let set = server.call(&Request::new("GET /.well-known/jwks.json")).unwrap().expect(200).body;
+        let keys = KeySet::from_jwks(set.to_string().as_bytes()).unwrap();
+        Self(AccessVerifier::new(keys, PUBLIC_URL.to_owned(), PUBLIC_URL.to_owned(), Seconds(10)))
+    }
+
+    fn lets_in(&self, session: &Session) -> bool {
+        self.0.verify(&session.access, SystemClock.now()).is_ok()
+    }
+}
