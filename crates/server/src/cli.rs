@@ -1,5 +1,7 @@
 //! The command line: which commands there are, what they take, and what their help teaches.
 
+pub(crate) mod people;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -62,6 +64,18 @@ pub(crate) enum Command {
     /// Carries everything over to another database, PostgreSQL or SQLite, and keeps everyone signed in
     #[command(after_help = COPY_EXAMPLES)]
     Copy(Copy),
+    /// Looks after users: finds, makes, changes, switches off and deletes them
+    #[command(subcommand, after_help = people::USERS_EXAMPLES)]
+    Users(people::Users),
+    /// Groups, through which users have permissions
+    #[command(subcommand, after_help = people::GROUPS_EXAMPLES)]
+    Groups(people::Groups),
+    /// Permissions: what your services ask for
+    #[command(subcommand, after_help = people::PERMISSIONS_EXAMPLES)]
+    Permissions(people::Permissions),
+    /// What happened, to whom, by whom
+    #[command(subcommand, after_help = people::AUDIT_EXAMPLES)]
+    Audit(people::Audit),
     /// The keys that sign access tokens
     #[command(subcommand, after_help = KEYS_EXAMPLES)]
     Keys(Keys),

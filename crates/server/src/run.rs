@@ -9,13 +9,14 @@ use countersign::service::Service;
 use countersign::settings::Database;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
+use crate::cli::people::{Audit, Groups, OneUser, Permissions, Users};
 use crate::cli::{ChangePassword, Cli, Command, Copy, CreateUser, Doctor, Healthcheck, Keys, Sessions};
 use crate::config::{Config, Flags, Log, LogFormat, Missing, Source, Surroundings, environment};
 use crate::demo::Demo;
 use crate::healthcheck::Question;
 use crate::outcome::Failure;
 use crate::prompt::Terminal;
-use crate::tools::{self, copy, keys, sessions, users};
+use crate::tools::{self, audit, copy, groups, keys, people, sessions, users};
 use crate::{check, demo, doctor, files, healthcheck, serve, telemetry};
 
 /// Does what was asked.
@@ -47,6 +48,10 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Changepassword(change)) => runner.change_password(&change),
         Some(Command::Migrate(migrate)) => runner.migrate(&migrate.settings.0),
         Some(Command::Copy(copy)) => runner.copy(&copy),
+        Some(Command::Users(command)) => runner.users(command),
+        Some(Command::Groups(command)) => runner.groups(command),
+        Some(Command::Permissions(command)) => runner.permissions(command),
+        Some(Command::Audit(command)) => runner.audit(command),
         Some(Command::Keys(command)) => runner.keys(command),
         Some(Command::Sessions(command)) => runner.sessions(command),
     }
@@ -106,6 +111,97 @@ impl Runner {
                 self.tool(&prune.settings.0, async |service| keys::prune(service, &prune.kid).await)
             }
             Keys::Rewrap(rewrap) => self.tool(&rewrap.settings.0, keys::rewrap),
+        }
+    }
+
+    fn users(&self, command: Users) -> Result<(), Failure> {
+        match command {
+            Users::List(list) => {
+                self.tool(&list.form.settings.0, async |service| people::list(service, &list).await)
+            }
+            Users::Show(show) => {
+                self.tool(&show.form.settings.0, async |service| people::show(service, &show).await)
+            }
+            Users::Create(new) => {
+                let flags = new.settings.0.clone();
+                self.first_tool(&flags, async |service| people::create(service, new).await)
+            }
+            Users::Set(set) => {
+                let flags = set.settings.0.clone();
+                self.tool(&flags, async |service| people::set(service, set).await)
+            }
+            Users::Deactivate(OneUser { user, settings }) => {
+                self.tool(&settings.0, async |service| people::set_active(service, &user, false).await)
+            }
+            Users::Activate(OneUser { user, settings }) => {
+                self.tool(&settings.0, async |service| people::set_active(service, &user, true).await)
+            }
+            Users::Delete(delete) => {
+                self.tool(&delete.settings.0, async |service| people::delete(service, &delete).await)
+            }
+            Users::Grant(rights) => {
+                self.tool(&rights.settings.0, async |service| people::grant(service, &rights).await)
+            }
+            Users::Revoke(rights) => {
+                self.tool(&rights.settings.0, async |service| people::revoke(service, &rights).await)
+            }
+            Users::Link(OneUser { user, settings }) => {
+                self.tool(&settings.0, async |service| people::link(service, &user).await)
+            }
+            Users::Unlock(OneUser { user, settings }) => {
+                self.tool(&settings.0, async |service| people::unlock(service, &user).await)
+            }
+        }
+    }
+
+    fn groups(&self, command: Groups) -> Result<(), Failure> {
+        match command {
+            Groups::List(list) => {
+                self.tool(&list.form.settings.0, async |service| groups::list(service, &list).await)
+            }
+            Groups::Show(show) => {
+                self.tool(&show.form.settings.0, async |service| groups::show(service, &show).await)
+            }
+            Groups::Create(new) => {
+                self.tool(&new.settings.0, async |service| groups::create(service, &new).await)
+            }
+            Groups::Rename(rename) => {
+                self.tool(&rename.settings.0, async |service| groups::rename(service, &rename).await)
+            }
+            Groups::Delete(one) => {
+                self.tool(&one.settings.0, async |service| groups::delete(service, &one.group).await)
+            }
+            Groups::Grant(rights) => {
+                self.tool(&rights.settings.0, async |service| groups::grant(service, &rights).await)
+            }
+            Groups::Revoke(rights) => {
+                self.tool(&rights.settings.0, async |service| groups::revoke(service, &rights).await)
+            }
+        }
+    }
+
+    fn permissions(&self, command: Permissions) -> Result<(), Failure> {
+        match command {
+            Permissions::List(form) => {
+                self.tool(&form.settings.0, async |service| groups::list_permissions(service, &form).await)
+            }
+            Permissions::Create(new) => {
+                self.tool(&new.settings.0, async |service| groups::create_permission(service, &new).await)
+            }
+            Permissions::Delete(one) => self
+                .tool(&one.settings.0, async |service| groups::delete_permission(service, &one.name).await),
+        }
+    }
+
+    fn audit(&self, command: Audit) -> Result<(), Failure> {
+        match command {
+            Audit::List(list) => {
+                self.tool(&list.form.settings.0, async |service| audit::list(service, &list).await)
+            }
+            Audit::Kinds(_) => {
+                audit::kinds();
+                Ok(())
+            }
         }
     }
 

@@ -1,7 +1,10 @@
 //! The commands that work on the database, beside a running server or without one.
 
+pub(crate) mod audit;
 pub(crate) mod copy;
+pub(crate) mod groups;
 pub(crate) mod keys;
+pub(crate) mod people;
 pub(crate) mod sessions;
 pub(crate) mod users;
 

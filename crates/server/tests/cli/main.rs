@@ -11,6 +11,7 @@ mod check;
 mod demo;
 mod doctor;
 mod fields;
+mod people;
 mod postgres;
 mod proxy;
 mod serve;
