@@ -107,7 +107,9 @@ macro_rules! engine {
             #[cfg(feature = "sqlite")]
             Store::Sqlite($engine) => $call,
             #[cfg(feature = "postgres")]
-            Store::Postgres($engine) => $call,
+            // In a box: a conversation over the network has a large state, and whoever waits for the store would carry
+            // it about, with the other engine too.
+            Store::Postgres($engine) => Box::pin(async move { $call }).await,
         }
     };
 }
