@@ -7,6 +7,7 @@ mod demo;
 mod doctor;
 mod files;
 mod healthcheck;
+mod log_writer;
 mod outcome;
 mod prompt;
 mod run;

@@ -63,7 +63,7 @@ struct Runner(Surroundings);
 impl Runner {
     fn serve(&self, flags: &Flags) -> Result<(), Failure> {
         let config = self.load(flags, Missing::Make)?;
-        telemetry::start(&config.program.log, self.0.is_terminal);
+        let _written_at_the_end = telemetry::start_beside_requests(&config.program.log, self.0.is_terminal)?;
         files::raise_limit();
         block_on(serve::run(config))
     }

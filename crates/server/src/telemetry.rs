@@ -19,11 +19,31 @@ use tracing_subscriber::registry::{LookupSpan, Registry};
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{Log, LogFormat};
+use crate::log_writer::{Flush, LogWriter};
 use crate::text::{escape, is_harmful};
 
-/// Writes the log from now on, and lets a panic be a line of it.
+/// Writes the log from now on, each line at once, and lets a panic be a line of it.
 pub(crate) fn start(log: &Log, is_terminal: bool) {
-    let layer = layer(log.format, is_terminal, io::stderr).with_filter(log.filter.clone());
+    start_to(log, is_terminal, io::stderr);
+}
+
+/// The same for a server: unless a person watches, no request waits for its lines to be written ([`LogWriter`]). They
+/// are, when what this returns is dropped.
+pub(crate) fn start_beside_requests(log: &Log, is_terminal: bool) -> io::Result<Option<Flush>> {
+    if is_terminal {
+        start(log, is_terminal);
+        return Ok(None);
+    }
+    let (writer, flush) = LogWriter::start(io::stderr())?;
+    start_to(log, is_terminal, writer);
+    Ok(Some(flush))
+}
+
+fn start_to<W>(log: &Log, is_terminal: bool, writer: W)
+where
+    W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
+{
+    let layer = layer(log.format, is_terminal, writer).with_filter(log.filter.clone());
     // It fails where a log is written already, which is as good.
     let _ = Registry::default().with(layer).try_init();
     std::panic::set_hook(Box::new(log_panic));
@@ -81,6 +101,11 @@ struct EscapingLine<W>(W);
 
 impl<W: io::Write> io::Write for EscapingLine<W> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        // Most lines are, and this is many times as fast as what follows.
+        if line.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\n')) {
+            self.0.write_all(line)?;
+            return Ok(line.len());
+        }
         let text = String::from_utf8_lossy(line);
         if !text.chars().any(|c| is_harmful(c) && c != '\n') {
             self.0.write_all(line)?;
