@@ -14,6 +14,8 @@ import { openWeb } from '../support/web.js';
 const PAGES = {
   'the demo page': (site) => `${site.app}/`,
   'the docs page': (site) => `${site.api}/docs`,
+  'the admin site': (site) => `${site.api}/admin/sign-in`,
+  'the page of password links': (site) => `${site.api}/accounts/set-password/none`,
 };
 
 const FRAMES = ['iframe', 'object', 'embed', 'frame in a sandbox', 'frame in a frame'];
@@ -79,7 +81,7 @@ for (const [name, urlOf] of Object.entries(PAGES)) {
       const headers = page.answer.headers();
       assert.equal(headers['x-content-type-options'], 'nosniff');
       assert.equal(headers['cross-origin-opener-policy'], 'same-origin');
-      assert.match(headers['referrer-policy'], /^(no-referrer|same-origin)$/);
+      assert.match(headers['referrer-policy'], /^(no-referrer|same-origin|strict-origin)$/);
     });
 
     // --- Injected markup ------------------------------------------------------------------------

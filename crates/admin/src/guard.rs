@@ -73,10 +73,19 @@ impl Visit {
 }
 
 pub(crate) async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
-    match guard.admit(request).await {
+    let cookies = guard.app.cookies();
+    let has_notice = cookies.notice(request.headers()).is_some();
+    let mut response = match guard.admit(request).await {
         Ok(request) => next.run(request).await,
         Err(refused) => refused.into_response(),
+    };
+    // A page has told it. A redirect leaves it to the next one, or has set another; an asset tells nothing.
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let is_page = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    if has_notice && is_page {
+        response.headers_mut().append(header::SET_COOKIE, cookies.clear_notice());
     }
+    response
 }
 
 impl Guard {

@@ -9,7 +9,6 @@ use crate::answer::{Answer, page as page_of, see_other};
 use crate::app::App;
 use crate::guard::Visit;
 use crate::shell::{Frame, Section};
-use crate::sign_in::told_once;
 use crate::texts::{Notice, minute};
 
 const PATH: &str = "/admin/keys";
@@ -58,7 +57,7 @@ pub(crate) async fn page(State(app): State<App>, visit: Visit) -> Answer {
         has_dead,
         may_change: visit.may(BuiltIn::KeysChange),
     };
-    Ok(told_once(&app, visit.notice, page_of(&shown)))
+    Ok(page_of(&shown))
 }
 
 /// `POST /admin/keys/rotate`: a key that is published at once, and signs once all verifiers have seen it.

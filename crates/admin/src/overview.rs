@@ -12,7 +12,6 @@ use crate::app::App;
 use crate::form::Fields;
 use crate::guard::Visit;
 use crate::shell::{Frame, Section};
-use crate::sign_in::told_once;
 use crate::texts::minute;
 
 const HOUR: Seconds = Seconds(60 * 60);
@@ -77,7 +76,7 @@ pub(crate) async fn show(State(app): State<App>, visit: Visit, fields: Fields) -
         chart,
         warnings: if visit.actor.is_superuser() { app.warnings() } else { &[] },
     };
-    Ok(told_once(&app, visit.notice, page(&shown)))
+    Ok(page(&shown))
 }
 
 async fn chart(app: &App, visit: &Visit, is_week: bool) -> Result<Chart, Refused> {

@@ -11,7 +11,7 @@ use crate::form::{Fields, Named};
 use crate::guard::Visit;
 use crate::list::{Choice, Pager, ROWS};
 use crate::shell::{Frame, Section};
-use crate::sign_in::{own_path, told_once};
+use crate::sign_in::own_path;
 use crate::texts::{Notice, browser, minute};
 
 const PATH: &str = "/admin/sessions";
@@ -103,7 +103,7 @@ pub(crate) async fn page(State(app): State<App>, visit: Visit, fields: Fields) -
         may_end: visit.may(BuiltIn::SessionsEnd),
         pager: Pager::new(PATH, &asked, after, sessions.next),
     };
-    Ok(told_once(&app, visit.notice, page_of(&shown)))
+    Ok(page_of(&shown))
 }
 
 /// `POST /admin/sessions/{id}/end`.

@@ -2,7 +2,6 @@
 
 use askama::Template;
 use axum::extract::State;
-use axum::response::Response;
 use countersign::core::{Client, Seconds};
 use countersign::service::Error;
 use countersign::service::admin::AdminAttempt;
@@ -41,7 +40,7 @@ pub(crate) async fn page(State(app): State<App>, headers: HeaderMap, fields: Fie
     }
     let notice = app.cookies().notice(&headers).and_then(Notice::parse);
     let page = SignInPage { outside: Outside::new(notice), username: String::new(), next, problem: None };
-    Ok(told_once(&app, notice, page_as(StatusCode::OK, &page)))
+    Ok(page_as(StatusCode::OK, &page))
 }
 
 /// `POST /admin/sign-in`.
@@ -99,14 +98,6 @@ pub(crate) async fn sign_out(State(app): State<App>, visit: Visit) -> Answer {
     let mut response = see_other(SIGN_IN, app.cookies(), Some(Notice::SignedOut));
     response.headers_mut().append(header::SET_COOKIE, app.cookies().clear_session());
     Ok(response)
-}
-
-/// Takes the notice back that a page has just told.
-pub(crate) fn told_once(app: &App, notice: Option<Notice>, mut response: Response) -> Response {
-    if notice.is_some() {
-        response.headers_mut().append(header::SET_COOKIE, app.cookies().clear_notice());
-    }
-    response
 }
 
 /// A path of this site, whatever was asked for.

@@ -16,7 +16,6 @@ use crate::form::{Fields, Named};
 use crate::groups::list::members;
 use crate::guard::Visit;
 use crate::shell::{Frame, Section};
-use crate::sign_in::told_once;
 use crate::texts::Notice;
 use crate::users::rights::edit;
 
@@ -78,7 +77,7 @@ pub(crate) async fn page(State(app): State<App>, visit: Visit, Named(id): Named<
     let group = visit.people(&app).group(GroupId(id)).await?;
     let name = group.name.to_string();
     let page = shown(&app, &visit, Some(group), name, FieldErrors::new()).await?;
-    Ok(told_once(&app, visit.notice, page))
+    Ok(page)
 }
 
 /// `POST /admin/groups/{id}`.

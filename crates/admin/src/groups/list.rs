@@ -11,7 +11,6 @@ use crate::form::Fields;
 use crate::guard::Visit;
 use crate::list::{Pager, ROWS};
 use crate::shell::{Frame, Section};
-use crate::sign_in::told_once;
 
 const PATH: &str = "/admin/groups";
 
@@ -65,7 +64,7 @@ pub(crate) async fn page(State(app): State<App>, visit: Visit, fields: Fields) -
         may_change: visit.may(BuiltIn::GroupsChange),
         pager: Pager::new(PATH, &[("q", fields.text("q"))], after, groups.next),
     };
-    Ok(told_once(&app, visit.notice, page_of(&shown)))
+    Ok(page_of(&shown))
 }
 
 /// How many members a group has: above a bound they aren't counted.

@@ -13,7 +13,6 @@ use crate::form::Fields;
 use crate::guard::Visit;
 use crate::list::{Choice, Pager, ROWS, address};
 use crate::shell::{Frame, Section};
-use crate::sign_in::told_once;
 use crate::texts::{minute, minute_or_never};
 use crate::users::{Tag, full_name, tags};
 
@@ -119,7 +118,7 @@ pub(crate) async fn page(State(app): State<App>, visit: Visit, fields: Fields) -
             .any(|right| visit.may(right)),
         pager: Pager::new(PATH, &asked, after, users.page.next),
     };
-    Ok(told_once(&app, visit.notice, page_of(&shown)))
+    Ok(page_of(&shown))
 }
 
 fn filter(app: &App, fields: &Fields) -> Result<UserFilter, Refused> {

@@ -17,7 +17,6 @@ use crate::form::{Fields, Named};
 use crate::guard::Visit;
 use crate::sessions::SessionView;
 use crate::shell::{Frame, Section};
-use crate::sign_in::told_once;
 use crate::texts::{Notice, minute, minute_or_never};
 use crate::users::{Tag, path, tags};
 
@@ -93,7 +92,7 @@ impl UserPage {
 pub(crate) async fn page(State(app): State<App>, visit: Visit, Named(id): Named<i64>) -> Answer {
     let detail = visit.people(&app).user(UserId(id)).await?;
     let page = shown(&app, &visit, detail, None, FieldErrors::new()).await?;
-    Ok(told_once(&app, visit.notice, page))
+    Ok(page)
 }
 
 /// `POST /admin/users/{id}`: names, address and custom fields. Nothing else of the form is looked at.

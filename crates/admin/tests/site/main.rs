@@ -8,6 +8,7 @@
     reason = "in a test they are assertions; clippy.toml's exemption doesn't reach an integration test's helpers"
 )]
 
+mod custom_fields;
 mod forged;
 mod forms;
 mod markup;

@@ -49,6 +49,34 @@ async fn all_failed_sign_ins_look_the_same_also_those_of_users_who_are_not_staff
     assert!(pages.iter().all(|page| *page == pages[0]));
 }
 
+// attack 78
+#[tokio::test]
+async fn every_failed_sign_in_costs_one_hash_whoever_is_meant() {
+    let site = Site::new().await;
+    // Django's, cheap, of the same password: a right one would be hashed anew, which is one hash more.
+    let django = "pbkdf2_sha256$1000$salt$".to_owned() + &pbkdf2(PASSWORD);
+    let update = "UPDATE users SET password = $1 WHERE username = 'ana'";
+    site.database().execute(update, [django]).unwrap();
+    site.browser().at("203.0.113.9").sign_in("nobody", "at rest").await.expect(StatusCode::UNAUTHORIZED);
+    for (name, password) in [("nobody", PASSWORD), ("root", "wrong"), ("ana", PASSWORD), ("ana", "wrong")] {
+        let before = site.hashes();
+        site.browser().sign_in(name, password).await.expect(StatusCode::UNAUTHORIZED);
+        assert_eq!(site.hashes() - before, 1, "{name} {password}");
+    }
+}
+
+/// The hash of a password as Django's PBKDF2 writes it, with the salt `salt` and a thousand rounds.
+fn pbkdf2(password: &str) -> String {
+    use std::num::NonZeroU32;
+
+    use aws_lc_rs::pbkdf2::{PBKDF2_HMAC_SHA256, derive};
+    use base64::Engine;
+
+    let mut hash = [0; 32];
+    derive(PBKDF2_HMAC_SHA256, NonZeroU32::new(1000).unwrap(), b"salt", password.as_bytes(), &mut hash);
+    base64::engine::general_purpose::STANDARD.encode(hash)
+}
+
 // attack 86
 #[tokio::test]
 async fn guesses_here_and_at_the_api_count_together() {

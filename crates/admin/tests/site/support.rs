@@ -21,6 +21,7 @@ use countersign::core::{Clock, Timestamp};
 use countersign::service::User;
 use countersign::service::password::Password;
 use countersign::service::users::UserToCreate;
+use countersign::settings::Settings;
 use countersign_admin::AdminSite;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use rusqlite::Connection;
@@ -83,6 +84,11 @@ fn clock() -> Arc<HandClock> {
 impl Site {
     /// With `root`, a superuser, `helper`, who is staff without rights, and `ana`, a user like others.
     pub(crate) async fn new() -> Self {
+        Self::with(|_| ()).await
+    }
+
+    /// The same, with other settings.
+    pub(crate) async fn with(change: impl FnOnce(&mut Settings) + Send + 'static) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let data = directory.path().join("data");
         DirBuilder::new().mode(0o700).create(&data).unwrap();
@@ -90,21 +96,27 @@ impl Site {
             let file = file.unwrap();
             std::fs::copy(file.path(), data.join(file.file_name())).unwrap();
         }
-        Self::open(directory).await
+        Self::open(directory, change).await
     }
 
     /// With nobody.
     pub(crate) async fn empty() -> Self {
-        Self::open(tempfile::tempdir().unwrap()).await
+        Self::empty_with(|_| ()).await
     }
 
-    async fn open(directory: TempDir) -> Self {
+    /// The same, with other settings.
+    pub(crate) async fn empty_with(change: impl FnOnce(&mut Settings) + Send + 'static) -> Self {
+        Self::open(tempfile::tempdir().unwrap(), change).await
+    }
+
+    async fn open(directory: TempDir, change: impl FnOnce(&mut Settings) + Send + 'static) -> Self {
         let clock = clock();
         let countersign = Countersign::builder()
             .data_dir(directory.path().join("data"))
             .allowed_origin(APP)
             .unwrap()
             .configure(|settings| settings.hashing_threads = 2)
+            .configure(change)
             .clock(clock.clone())
             .build()
             .await
@@ -124,6 +136,13 @@ impl Site {
 
     pub(crate) fn data(&self) -> PathBuf {
         self.directory.path().join("data")
+    }
+
+    /// How many passwords have been hashed since the start.
+    pub(crate) fn hashes(&self) -> u64 {
+        let metrics = self.countersign.service().render_metrics();
+        let count = metrics.lines().find_map(|line| line.strip_prefix("countersign_hashing_hashes "));
+        count.unwrap().parse().unwrap()
     }
 
     pub(crate) async fn user(&self, name: &str) -> User {

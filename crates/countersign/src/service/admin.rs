@@ -68,8 +68,8 @@ impl Service {
         client: &Client,
     ) -> Result<Option<Zeroizing<String>>, Error> {
         let who = UserSelector::Name(NameKey::of_any(&attempt.username));
-        let guess = self.guess(who, attempt.password.clone(), client).await?;
-        let found = guess.found.as_ref().filter(|found| found.user.is_active && found.user.is_staff);
+        let guess = self.guess(who, attempt.password.clone(), client, may_enter).await?;
+        let found = guess.found.as_ref().filter(|found| may_enter(&found.user));
         let (Some(found), true) = (found, guess.checked.right) else {
             self.settle(guess, false, client).await;
             return Err(Error::InvalidCredentials);
@@ -162,4 +162,8 @@ impl Service {
         self.random.fill(&mut *bytes).map_err(CryptoFailure::from)?;
         Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(*bytes)))
     }
+}
+
+fn may_enter(user: &User) -> bool {
+    user.is_active && user.is_staff
 }

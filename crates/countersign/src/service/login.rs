@@ -12,7 +12,7 @@ use countersign_core::secret::sha256;
 use countersign_core::session::{Delivery, NewSession, Session};
 use countersign_core::{Client, Network, Seconds, SessionId, Timestamp, UserId};
 use countersign_store::{
-    AuditEvent, EventKind, Failures, Login, LoginUser, PasswordHash, StartOutcome, UserSelector,
+    AuditEvent, EventKind, Failures, Login, LoginUser, PasswordHash, StartOutcome, User, UserSelector,
 };
 use serde_json::{Map, Value};
 
@@ -79,7 +79,7 @@ impl Service {
         client: &Client,
     ) -> Result<Option<SignedIn>, Error> {
         let who = UserSelector::Name(NameKey::of_any(&attempt.username));
-        let guess = self.guess(who, attempt.password.clone(), client).await?;
+        let guess = self.guess(who, attempt.password.clone(), client, is_active).await?;
         let active = guess.found.as_ref().is_some_and(|found| found.user.is_active);
         let (Some(found), true, true) = (&guess.found, active, guess.checked.right) else {
             self.settle(guess, false, client).await;
@@ -144,19 +144,21 @@ impl Service {
         password: Password,
         client: &Client,
     ) -> Result<PasswordHash, Error> {
-        let guess = self.guess(UserSelector::Id(user), password, client).await?;
+        let guess = self.guess(UserSelector::Id(user), password, client, is_active).await?;
         let hash = guess.found.as_ref().map(|found| found.hash.clone());
         let right = guess.checked.right;
         self.settle(guess, right, client).await;
         hash.filter(|_| right).ok_or(Error::WrongPassword)
     }
 
-    /// Checks a password, if one more guess is allowed.
+    /// Checks a password, if one more guess is allowed. Of a user who isn't `usable` none is right, and the work is that
+    /// for an unknown one: the time must not tell whose password it would be.
     pub(super) async fn guess(
         &self,
         who: UserSelector,
         password: Password,
         client: &Client,
+        usable: fn(&User) -> bool,
     ) -> Result<Guess, Error> {
         let now = self.now();
         let network = client.network();
@@ -179,7 +181,7 @@ impl Service {
             }
             Err(NoLeave::Store(error)) => return Err(error.into()),
         };
-        let usable = found.as_ref().filter(|found| found.user.is_active);
+        let usable = found.as_ref().filter(|found| usable(&found.user));
         let stored = usable.map(|found| StoredHash::new(found.hash.expose()));
         match self.hashing.verify(network, stored, password).await {
             Ok(checked) => Ok(Guess { name, found, leave, checked }),
@@ -253,6 +255,10 @@ pub(super) struct Guess {
     pub(super) found: Option<LoginUser>,
     pub(super) leave: Leave,
     pub(super) checked: Checked,
+}
+
+fn is_active(user: &User) -> bool {
+    user.is_active
 }
 
 fn standing(found: Option<&LoginUser>) -> Standing {
