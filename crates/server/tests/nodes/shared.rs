@@ -71,6 +71,34 @@ fn what_ends_anywhere_is_ended_everywhere_within_a_second() {
     profile(&mut other, &successor).expect(200);
 }
 
+// attack 36, attack 113
+#[test]
+fn whoever_is_deactivated_or_deleted_is_refused_everywhere_within_a_second() {
+    let nodes = Nodes::start(&Cluster::shared().database(), &[]);
+    let users = [User::new(0), User::new(1)];
+    nodes.create(&users);
+    let acts: [&[&str]; 2] = [&["users", "deactivate"], &["users", "delete", "--yes"]];
+    for (user, act) in users.iter().zip(acts) {
+        let session = login(&mut nodes.to(0), user);
+        for node in [0, 1] {
+            profile(&mut nodes.to(node), &session).expect(200);
+        }
+        nodes.command(&[act, &[&*user.name]].concat());
+        let done = Instant::now();
+        wait_for(done, || {
+            let refused = [0, 1].map(|node| profile(&mut nodes.to(node), &session).status == 401);
+            (refused == [true, true]).then_some(())
+        });
+        for node in [0, 1] {
+            let server = &mut nodes.to(node);
+            profile(server, &session).refused(401, "user_inactive");
+            server.call(&Request::refresh(&session)).unwrap().refused(401, "user_inactive");
+            let again = Request::login(&user.name, &user.password);
+            server.call(&again).unwrap().refused(401, "invalid_credentials");
+        }
+    }
+}
+
 // attack 24, attack 113
 #[test]
 fn a_key_that_is_made_or_removed_is_so_at_every_node_within_a_second() {
