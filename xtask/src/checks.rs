@@ -82,6 +82,14 @@ const CHECKS: &[Check] = &[
         needs: &[C_COMPILER, POSTGRESQL, PGBOUNCER],
     },
     Check {
+        name: "counts",
+        claim: "the hot paths take no more instructions than they may",
+        prepare: &[],
+        command: "cargo bench --package countersign --bench counts",
+        environment: &[],
+        needs: &[C_COMPILER, VALGRIND, GUNGRAUN],
+    },
+    Check {
         name: "client",
         claim: "the browser client holds, alone and against the real program",
         prepare: &["cargo build --package countersign-server", "npm --prefix clients/js ci"],
@@ -140,6 +148,12 @@ const PGBOUNCER: Need = Need {
     probes: &["pgbouncer --version", "/usr/sbin/pgbouncer --version"],
     install: Install::Debian("pgbouncer"),
 };
+/// Counts instructions.
+const VALGRIND: Need =
+    Need { name: "Valgrind", probes: &["valgrind --version"], install: Install::Debian("valgrind") };
+const GUNGRAUN: Need =
+    Need { name: "gungraun-runner", probes: &[], install: Install::Cargo("gungraun-runner") };
+
 const NODE: Need = Need {
     name: "Node.js 20 or newer",
     probes: &["node --eval process.exit(parseInt(process.versions.node)<20?1:0)"],

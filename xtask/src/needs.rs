@@ -19,6 +19,9 @@ pub(crate) enum Install {
     Debian(&'static str),
     /// A component of the Rust toolchain, installed where rustup is.
     Rustup(&'static str),
+    /// A crate's program, at the version that `Cargo.lock` has: it has to fit the library of that version. So it is
+    /// there when it tells that version, whatever the probes say.
+    Cargo(&'static str),
 }
 
 impl Need {
@@ -38,7 +41,10 @@ impl Need {
     }
 
     fn is_met(&self) -> bool {
-        self.probes.iter().any(|probe| succeeds(probe))
+        match self.install {
+            Install::Cargo(program) => tells_locked_version(program),
+            Install::Debian(_) | Install::Rustup(_) => self.probes.iter().any(|probe| succeeds(probe)),
+        }
     }
 }
 
@@ -47,6 +53,7 @@ impl Install {
         match self {
             Self::Debian(_) => Path::new("/etc/debian_version").exists() && is_root(),
             Self::Rustup(_) => succeeds("rustup --version"),
+            Self::Cargo(_) => true,
         }
     }
 
@@ -67,8 +74,26 @@ impl fmt::Display for Install {
         match self {
             Self::Debian(package) => write!(f, "apt-get update && apt-get install --yes {package}"),
             Self::Rustup(component) => write!(f, "rustup component add {component}"),
+            Self::Cargo(program) => {
+                let version = locked_version(program).unwrap_or_default();
+                write!(f, "cargo install {program} --locked --version {version}")
+            }
         }
     }
+}
+
+/// The version that `Cargo.lock` has of a crate.
+fn locked_version(name: &str) -> Option<String> {
+    let lock = std::fs::read_to_string(crate::root().join("Cargo.lock")).ok()?;
+    let (_, package) = lock.split_once(&format!("name = \"{name}\"\nversion = \""))?;
+    package.split_once('"').map(|(version, _)| version.to_owned())
+}
+
+fn tells_locked_version(program: &str) -> bool {
+    let told = command(&format!("{program} --version")).output();
+    let told = told.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    locked_version(program)
+        .is_some_and(|version| told.is_ok_and(|told| told == format!("{program} {version}")))
 }
 
 /// A command from the words of a line (no quoting), to be run in the root of the repository.
@@ -105,6 +130,13 @@ mod tests {
     #[test]
     fn a_program_that_is_there_is_not_installed() {
         assert_eq!(need(&["no-such-program --version", "cargo --version"]).provide(), Ok(()));
+    }
+
+    #[test]
+    fn a_crate_of_the_lock_file_has_a_version_and_no_other_has() {
+        assert!(locked_version("gungraun-runner").is_some_and(|version| version.split('.').count() == 3));
+        assert_eq!(locked_version("no-such-crate"), None);
+        assert!(!tells_locked_version("cargo"));
     }
 
     #[test]
