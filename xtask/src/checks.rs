@@ -61,7 +61,7 @@ const CHECKS: &[Check] = &[
         prepare: &[],
         command: "cargo test --workspace --no-fail-fast",
         environment: &[],
-        needs: &[C_COMPILER, NGINX, POSTGRESQL],
+        needs: &[C_COMPILER, NGINX, POSTGRESQL, PYTHON],
     },
     Check {
         name: "postgres",
@@ -153,6 +153,14 @@ const VALGRIND: Need =
     Need { name: "Valgrind", probes: &["valgrind --version"], install: Install::Debian("valgrind") };
 const GUNGRAUN: Need =
     Need { name: "gungraun-runner", probes: &[], install: Install::Cargo("gungraun-runner") };
+
+
+/// Makes the Django projects that users come from, with what `pip` brings into a place of their own below `target/`.
+const PYTHON: Need = Need {
+    name: "Python 3.10 or newer with venv",
+    probes: &["python3 -c assert(__import__('sys').version_info>=(3,10))and(__import__('ensurepip'))"],
+    install: Install::Debian("python3-venv"),
+};
 
 const NODE: Need = Need {
     name: "Node.js 20 or newer",

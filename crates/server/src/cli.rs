@@ -82,6 +82,12 @@ pub(crate) enum Command {
     /// Who is signed in, and ending that
     #[command(subcommand, after_help = SESSIONS_EXAMPLES)]
     Sessions(Sessions),
+    /// Brings people in from another system, with their ids and passwords
+    #[command(subcommand)]
+    Import(Import),
+    /// Writes people out, a line of JSON each
+    #[command(subcommand)]
+    Export(Export),
 }
 
 #[derive(Args)]
@@ -350,3 +356,79 @@ pub(crate) struct EndSessions {
     #[command(flatten)]
     pub(crate) settings: SettingFlags<false>,
 }
+
+#[derive(Subcommand)]
+pub(crate) enum Import {
+    /// The users of a Django project, with ids, passwords, groups and permissions
+    #[command(after_help = IMPORT_EXAMPLES)]
+    Django(ImportDjango),
+}
+
+#[derive(Args)]
+pub(crate) struct ImportDjango {
+    /// The project's database: the path of an SQLite file, or a postgres:// URL; it is only read
+    #[arg(long, value_name = "PATH|URL")]
+    pub(crate) database: String,
+    /// The table of users, where several look like one
+    #[arg(long, value_name = "TABLE")]
+    pub(crate) user_table: Option<String>,
+    /// The column that people log in with, if it is neither username nor email
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) username_column: Option<String>,
+    /// The column of the e-mail address, if it is not email
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) email_column: Option<String>,
+    /// Says what would happen, and changes nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Doesn't ask whether to go on
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) yes: bool,
+    /// Makes a link to set a password for each user whose old one can't be checked, and writes them to this new file
+    /// (rights 0600), a line of JSON each
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    pub(crate) links: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) settings: SettingFlags<false>,
+}
+
+const IMPORT_EXAMPLES: &str = "\
+Examples:
+  countersign import django --database /srv/shop/db.sqlite3 --dry-run
+  countersign import django --database postgres://shop:secret@db.internal/shop
+  countersign import django --database /srv/shop/db.sqlite3 --user-table accounts_member --yes
+
+Ids, password hashes, flags, dates, groups, permissions and memberships come along; columns that have the name of a
+declared custom field come into it. Everyone logs in with the old password, which is then hashed anew. Run it again to
+bring what has changed there since: what was changed here meanwhile stays, and a password set here always does.
+
+At length: docs/coming-from-django.md
+
+Exit codes: 0 everyone came, 1 something stays behind (the report says what, and why), 2 called or configured wrongly.";
+
+#[derive(Subcommand)]
+pub(crate) enum Export {
+    /// All users, in the order of their ids
+    #[command(after_help = EXPORT_EXAMPLES)]
+    Users(ExportUsers),
+}
+
+#[derive(Args)]
+pub(crate) struct ExportUsers {
+    /// Writes to this file (rights 0600), which is there when it is whole; else to standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Writes the password hashes too: whoever reads them can try passwords
+    #[arg(long)]
+    pub(crate) with_password_hashes: bool,
+    /// Only users whose id is higher: goes on after the last line of an export that broke off
+    #[arg(long, value_name = "ID", default_value_t = 0)]
+    pub(crate) after: i64,
+    #[command(flatten)]
+    pub(crate) settings: SettingFlags<false>,
+}
+
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  countersign export users | jq -r .email
+  countersign export users --output users.jsonl --with-password-hashes";

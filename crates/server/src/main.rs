@@ -7,6 +7,7 @@ mod demo;
 mod doctor;
 mod files;
 mod healthcheck;
+mod import;
 mod log_writer;
 mod outcome;
 mod prompt;

@@ -5,19 +5,24 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use aws_lc_rs::rand::SystemRandom;
+use countersign::core::UserId;
 use countersign::service::Service;
 use countersign::settings::Database;
+use countersign_django::Named;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use crate::cli::people::{Audit, Groups, OneUser, Permissions, Users};
-use crate::cli::{ChangePassword, Cli, Command, Copy, CreateUser, Doctor, Healthcheck, Keys, Sessions};
+use crate::cli::{
+    ChangePassword, Cli, Command, Copy, CreateUser, Doctor, Export, ExportUsers, Healthcheck, Import,
+    ImportDjango, Keys, Sessions,
+};
 use crate::config::{Config, Flags, Log, LogFormat, Missing, Source, Surroundings, environment};
 use crate::demo::Demo;
 use crate::healthcheck::Question;
 use crate::outcome::Failure;
-use crate::prompt::Terminal;
-use crate::tools::{self, audit, copy, groups, keys, people, sessions, users};
-use crate::{check, demo, doctor, files, healthcheck, serve, telemetry};
+use crate::prompt::{Ask, Terminal};
+use crate::tools::{self, audit, copy, export, groups, keys, people, sessions, users};
+use crate::{check, demo, doctor, files, healthcheck, import, serve, telemetry};
 
 /// Does what was asked.
 pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
@@ -54,6 +59,8 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Audit(command)) => runner.audit(command),
         Some(Command::Keys(command)) => runner.keys(command),
         Some(Command::Sessions(command)) => runner.sessions(command),
+        Some(Command::Import(Import::Django(import))) => runner.import_django(import),
+        Some(Command::Export(Export::Users(export))) => runner.export_users(&export),
     }
 }
 
@@ -232,6 +239,36 @@ impl Runner {
         let config = self.load(&settings.0, Missing::Unneeded)?;
         self.start_log(&config);
         block_on(copy::run(from, to, &config.settings().user_fields))
+    }
+
+    /// It is best the first thing that happens to a database, while all ids are free.
+    fn import_django(&self, import: ImportDjango) -> Result<(), Failure> {
+        let ImportDjango {
+            database,
+            user_table,
+            username_column,
+            email_column,
+            dry_run,
+            yes,
+            links,
+            settings,
+        } = import;
+        let named = Named { user_table, username: username_column, email: email_column };
+        let arguments = import::Arguments { database, named, dry_run, yes, links };
+        self.first_tool(&settings.0, async |service| {
+            let mut terminal = Terminal::open().ok();
+            let ask = terminal.as_mut().map(|terminal| terminal as &mut dyn Ask);
+            import::run(service, &arguments, ask).await
+        })
+    }
+
+    fn export_users(&self, export: &ExportUsers) -> Result<(), Failure> {
+        let wish = export::Wish {
+            output: export.output.clone(),
+            with_hashes: export.with_password_hashes,
+            after: UserId(export.after),
+        };
+        self.tool(&export.settings.0, async |service| export::users(service, &wish).await)
     }
 
     /// A command that works on what a database holds. Where there is none, it was called in the wrong folder: nothing

@@ -77,6 +77,8 @@ pub enum EventKind {
     PermissionCreated,
     /// A permission was deleted.
     PermissionDeleted,
+    /// All users were written out, to be taken elsewhere.
+    UsersExported,
     /// A signing key was made.
     KeyCreated,
     /// Signing keys were removed.
@@ -188,7 +190,7 @@ impl AuditEvent {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Login,
         Self::LoginFailed,
         Self::LoginThrottled,
@@ -212,6 +214,7 @@ impl EventKind {
         Self::GroupDeleted,
         Self::PermissionCreated,
         Self::PermissionDeleted,
+        Self::UsersExported,
         Self::KeyCreated,
         Self::KeysRemoved,
         Self::KeysResealed,
@@ -243,6 +246,7 @@ impl EventKind {
             Self::GroupDeleted => "group_deleted",
             Self::PermissionCreated => "permission_created",
             Self::PermissionDeleted => "permission_deleted",
+            Self::UsersExported => "users_exported",
             Self::KeyCreated => "key_created",
             Self::KeysRemoved => "keys_removed",
             Self::KeysResealed => "keys_resealed",

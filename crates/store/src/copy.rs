@@ -116,6 +116,8 @@ pub static TABLES: &[Table] = &[
     table("group_permissions", 2, columns! { group_id Number, permission_id Number }),
     table("user_groups", 2, columns! { user_id Number, group_id Number }),
     table("user_permissions", 2, columns! { user_id Number, permission_id Number }),
+    table("imported_users", 1, columns! { user_id Number, seen Text, password_is_ours Flag }),
+    table("imported_groups", 1, columns! { name_key Text, permissions Text }),
     table("password_links", 1, columns! { user_id Number, token_hash Bytes, expires_at Number }),
     table(
         "sessions",

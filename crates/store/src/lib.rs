@@ -25,7 +25,9 @@ compile_error!("the store needs an engine: turn on the feature `sqlite` or `post
 mod admin;
 mod audit;
 pub mod copy;
+mod export;
 mod fields;
+mod import;
 mod key;
 mod listing;
 mod news;
@@ -49,7 +51,9 @@ use countersign_core::{GroupId, GroupName, Network, PermissionName, Rights, Sess
 
 pub use admin::{AdminLogin, SetUpError};
 pub use audit::{AuditCount, AuditCounts, AuditCursor, AuditEvent, AuditFilter, AuditRow, EventKind};
+pub use export::ExportedUser;
 pub use fields::{EnteredPage, FieldFilter, FieldHolder, FieldIs};
+pub use import::{Arrival, GroupArrival, ImportBatch, IncomingGroup, IncomingUser, PasswordFate, TurnedAway};
 pub use key::StoredKey;
 pub use news::{News, NewsItem, NewsSeq};
 pub use people::{
@@ -368,6 +372,31 @@ impl Store {
         event: AuditEvent,
     ) -> Result<bool, PeopleError> {
         engine!(self, engine => engine.delete_permission(name, event).await)
+    }
+}
+
+/// People who come from elsewhere, and go there.
+impl Store {
+    /// Brings people in with their ids, or brings up to date those who came before; what became of each, in the same
+    /// order. One who can't come is passed over, and the others come.
+    pub async fn import_users(&self, batch: ImportBatch) -> Result<Vec<Arrival>, StoreError> {
+        engine!(self, engine => engine.import_users(batch).await)
+    }
+
+    /// Brings groups in with their permissions, or brings up to date those that came before; what became of each. With
+    /// `dry_run` it says what would, and changes nothing. The event is each group's, and is told which it is about.
+    pub async fn import_groups(
+        &self,
+        groups: Vec<IncomingGroup>,
+        event: AuditEvent,
+        dry_run: bool,
+    ) -> Result<Vec<GroupArrival>, StoreError> {
+        engine!(self, engine => engine.import_groups(groups, event, dry_run).await)
+    }
+
+    /// The users after this id with all that is kept of them, in the order of their ids.
+    pub async fn export_users(&self, after: UserId, limit: u32) -> Result<Vec<ExportedUser>, StoreError> {
+        engine!(self, engine => engine.export_users(after, limit).await)
     }
 }
 

@@ -218,9 +218,14 @@ pub(super) fn parse_email(text: &str) -> Result<(String, countersign_core::name:
     Ok((email.as_str().to_owned(), email.key()))
 }
 
+/// Whether a text may be somebody's first or last name.
+pub(super) fn name_fits(name: &str) -> bool {
+    name.chars().count() <= NAME_MAX && !name.chars().any(char::is_control)
+}
+
 pub(super) fn checked_name(field: &str, name: Option<String>, errors: &mut FieldErrors) -> Option<String> {
     let name = name?;
-    if name.chars().count() > NAME_MAX || name.chars().any(char::is_control) {
+    if !name_fits(&name) {
         let sentence = format!("Write at most {NAME_MAX} characters, without control characters.");
         errors.insert(field.to_owned(), vec![sentence]);
     }

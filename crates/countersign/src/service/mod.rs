@@ -9,6 +9,7 @@
 //! - [`fields`]: custom fields, over all users.
 //! - [`admin`], [`setup`]: sessions of the admin site, and the first superuser.
 //! - [`tokens`], [`keys`], [`mod@derive`]: how tokens are made, by which keys, from which secrets.
+//! - [`import`], [`export`]: people who come from another system, and go there.
 //! - `liveness`: which sessions live, without a look-up per request; `known_users`: users, likewise.
 //! - [`password`]: how passwords are hashed and chosen.
 //! - [`mod@copy`]: everything is carried over to another database.
@@ -24,8 +25,10 @@ pub(crate) mod clock;
 pub mod copy;
 pub mod derive;
 pub mod error;
+pub mod export;
 pub mod fields;
 mod guesses;
+pub mod import;
 pub mod keys;
 pub(crate) mod known_users;
 pub(crate) mod liveness;

@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod copy;
+pub(crate) mod export;
 pub(crate) mod groups;
 pub(crate) mod keys;
 pub(crate) mod people;

@@ -10,6 +10,7 @@
 mod check;
 mod demo;
 mod doctor;
+mod export;
 mod fields;
 mod people;
 mod postgres;

@@ -242,6 +242,10 @@ fn every_command_has_a_help() {
         "sessions",
         "sessions list",
         "sessions end",
+        "import",
+        "import django",
+        "export",
+        "export users",
     ] {
         let arguments: Vec<_> = command.split(' ').chain(["--help"]).collect();
         let answer = scene.run(&arguments);

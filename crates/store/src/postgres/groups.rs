@@ -53,20 +53,7 @@ impl Postgres {
     ) -> Changed<Group> {
         self.write((name, permissions, event), |db, args| async move {
             let (name, permissions, event) = &*args;
-            or_refuse!(may_have(&db, &BTreeSet::new(), permissions).await?);
-            let insert = "INSERT INTO groups (name, name_key) VALUES ($1, $2)
-                ON CONFLICT (name_key) DO NOTHING RETURNING id";
-            let key = name.key();
-            let params = params![name.as_str(), key.as_str()];
-            let made = db.first(insert, params, |row| row.number_there(0)).await?;
-            let Some(id) = made.map(GroupId) else { return Ok(Err(PeopleError::GroupNameTaken)) };
-            edit_permissions(&db, id, &Edit { add: permissions.clone(), remove: BTreeSet::new() }).await?;
-            let group = complete(&db, id, name.clone()).await?;
-            let names: Vec<_> = group.permissions.iter().map(PermissionName::as_str).collect();
-            let mut event = about_group(event.clone(), id, name);
-            event.detail.insert("permissions".to_owned(), names.into());
-            audit::append(&db, &event).await?;
-            Ok(Ok(group))
+            create(&db, name, permissions, event.clone()).await
         })
         .await?
     }
@@ -79,26 +66,7 @@ impl Postgres {
     ) -> Changed<ChangedGroup> {
         self.write((id, change, event), |db, args| async move {
             let (id, change, event) = &*args;
-            let Some(before) = by_id(&db, *id, " FOR UPDATE").await? else {
-                return Ok(Err(PeopleError::NoSuchGroup));
-            };
-            or_refuse!(may_have(&db, &BTreeSet::new(), &change.permissions.add).await?);
-            if let Some(name) = &change.name {
-                or_refuse!(rename(&db, *id, name).await?);
-            }
-            edit_permissions(&db, *id, &change.permissions).await?;
-            let after = row::known(by_id(&db, *id, "").await?, "the changed group")?;
-            let changes = group_changes(&before, &after);
-            if changes.is_empty() {
-                return Ok(Ok(ChangedGroup { group: after, event: None }));
-            }
-            if !after.permissions.is_subset(&before.permissions) {
-                links::drop_of_group(&db, *id).await?;
-            }
-            let mut event = about_group(event.clone(), *id, &before.name);
-            event.detail.insert("changes".to_owned(), Value::Object(changes));
-            rights_changed(&db, &event).await?;
-            Ok(Ok(ChangedGroup { group: after, event: Some(event) }))
+            self::change(&db, *id, change, event.clone()).await
         })
         .await?
     }
@@ -161,6 +129,56 @@ impl Postgres {
         })
         .await?
     }
+}
+
+pub(super) async fn create(
+    db: &Db,
+    name: &GroupName,
+    permissions: &BTreeSet<PermissionName>,
+    event: AuditEvent,
+) -> Result<Changed<Group>> {
+    or_refuse!(may_have(db, &BTreeSet::new(), permissions).await?);
+    let insert = "INSERT INTO groups (name, name_key) VALUES ($1, $2)
+        ON CONFLICT (name_key) DO NOTHING RETURNING id";
+    let key = name.key();
+    let params = params![name.as_str(), key.as_str()];
+    let made = db.first(insert, params, |row| row.number_there(0)).await?;
+    let Some(id) = made.map(GroupId) else { return Ok(Err(PeopleError::GroupNameTaken)) };
+    edit_permissions(db, id, &Edit { add: permissions.clone(), remove: BTreeSet::new() }).await?;
+    let group = complete(db, id, name.clone()).await?;
+    let names: Vec<_> = group.permissions.iter().map(PermissionName::as_str).collect();
+    let mut event = about_group(event, id, name);
+    event.detail.insert("permissions".to_owned(), names.into());
+    audit::append(db, &event).await?;
+    Ok(Ok(group))
+}
+
+pub(super) async fn change(
+    db: &Db,
+    id: GroupId,
+    change: &GroupChange,
+    event: AuditEvent,
+) -> Result<Changed<ChangedGroup>> {
+    let Some(before) = by_id(db, id, " FOR UPDATE").await? else {
+        return Ok(Err(PeopleError::NoSuchGroup));
+    };
+    or_refuse!(may_have(db, &BTreeSet::new(), &change.permissions.add).await?);
+    if let Some(name) = &change.name {
+        or_refuse!(rename(db, id, name).await?);
+    }
+    edit_permissions(db, id, &change.permissions).await?;
+    let after = row::known(by_id(db, id, "").await?, "the changed group")?;
+    let changes = group_changes(&before, &after);
+    if changes.is_empty() {
+        return Ok(Ok(ChangedGroup { group: after, event: None }));
+    }
+    if !after.permissions.is_subset(&before.permissions) {
+        links::drop_of_group(db, id).await?;
+    }
+    let mut event = about_group(event, id, &before.name);
+    event.detail.insert("changes".to_owned(), Value::Object(changes));
+    rights_changed(db, &event).await?;
+    Ok(Ok(ChangedGroup { group: after, event: Some(event) }))
 }
 
 async fn by_id(db: &Db, id: GroupId, locking: &str) -> Result<Option<Group>> {

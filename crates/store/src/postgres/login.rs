@@ -7,7 +7,7 @@ use countersign_core::{Network, Timestamp, UserId};
 
 use super::Postgres;
 use super::sql::{Db, Result, params};
-use super::{audit, links, people, sessions, users};
+use super::{audit, import, links, people, sessions, users};
 use crate::row::{self, user_columns};
 use crate::{
     AuditEvent, Failures, Login, LoginUser, Password, PasswordHash, StartOutcome, StoreError, User,
@@ -109,6 +109,7 @@ impl Postgres {
                 return Ok(StartOutcome::NoLonger);
             };
             users::store_password(&db, user.id, password).await?;
+            import::password_is_ours(&db, user.id).await?;
             users::forget_failures(&db, user.id).await?;
             links::drop_of(&db, user.id).await?;
             let ended = sessions::end_all(&db, user.id, None, EndReason::PasswordChanged, event.at).await?;

@@ -19,6 +19,7 @@ use crate::{
     AuditEvent, ChangedUser, Edit, NewsItem, Page, PeopleError, Person, Reach, StoreError, User, UserChange,
     UserCursor, UserDetail, UserFilter, UserPage,
 };
+use countersign_core::fields::UserFields;
 use countersign_core::session::EndReason;
 
 type Answer<T> = std::result::Result<T, StoreError>;
@@ -68,19 +69,30 @@ impl Postgres {
     ) -> Changed<ChangedUser> {
         self.write((self.declared(), (id, change, reach, event)), |db, args| async move {
             let (declared, (id, change, reach, event)) = &*args;
-            if demotes(change) {
-                lock_superusers(&db).await?;
-            }
-            let before = or_refuse!(within_reach(&db, *id, reach).await?);
-            if let Some(field) = fields::taken(&db, declared, Some(*id), &change.fields).await? {
-                return Ok(Err(PeopleError::FieldTaken(field)));
-            }
-            or_refuse!(may_change(&db, &before, change).await?);
-            fields::keep(&db, declared, *id, &change.fields).await?;
-            carry_out(&db, before, change, event.clone()).await.map(Ok)
+            change_user(&db, declared, (*id, change), reach, event.clone()).await
         })
         .await?
     }
+}
+
+/// A change that is refused has changed nothing.
+pub(super) async fn change_user(
+    db: &Db,
+    declared: &UserFields,
+    (id, change): (UserId, &UserChange),
+    reach: &Reach,
+    event: AuditEvent,
+) -> Result<Changed<ChangedUser>> {
+    if demotes(change) {
+        lock_superusers(db).await?;
+    }
+    let before = or_refuse!(within_reach(db, id, reach).await?);
+    if let Some(field) = fields::taken(db, declared, Some(id), &change.fields).await? {
+        return Ok(Err(PeopleError::FieldTaken(field)));
+    }
+    or_refuse!(may_change(db, &before, change).await?);
+    fields::keep(db, declared, id, &change.fields).await?;
+    carry_out(db, before, change, event).await.map(Ok)
 }
 
 /// A page of users, as `listing` says.

@@ -70,7 +70,7 @@ macro_rules! value {
 value! {
     bool => BOOL, i64 => INT8, &str => TEXT, String => TEXT, Uuid => UUID, &[u8] => BYTEA, Vec<u8> => BYTEA,
     Vec<bool> => BOOL_ARRAY, Vec<i64> => INT8_ARRAY, Vec<Uuid> => UUID_ARRAY, Vec<String> => TEXT_ARRAY,
-    Vec<Vec<u8>> => BYTEA_ARRAY,
+    Vec<Vec<u8>> => BYTEA_ARRAY, Vec<Option<i64>> => INT8_ARRAY,
     Option<i64> => INT8, Option<&str> => TEXT, Option<String> => TEXT, Option<Uuid> => UUID,
 }
 

@@ -10,7 +10,7 @@ use countersign_core::{Timestamp, UserId};
 use super::Postgres;
 use super::people::{self, Changed, or_refuse};
 use super::sql::{self, Db, Result, params};
-use super::{audit, fields, links, news, sessions};
+use super::{audit, fields, import, links, news, sessions};
 use crate::fields::apply;
 use crate::row::{self, Columns, user_columns};
 use crate::{
@@ -195,6 +195,7 @@ pub(super) async fn set_password_of(
     if !store_password(db, id, password).await? {
         return Ok(false);
     }
+    import::password_is_ours(db, id).await?;
     forget_failures(db, id).await?;
     links::drop_of(db, id).await?;
     sessions::end_all(db, id, None, EndReason::PasswordChanged, event.at).await?;

@@ -48,50 +48,18 @@ impl Sqlite {
         &self,
         name: GroupName,
         permissions: BTreeSet<PermissionName>,
-        mut event: AuditEvent,
+        event: AuditEvent,
     ) -> Changed<Group> {
-        self.write_or_refuse(move |db| {
-            let insert = "INSERT INTO groups (name, name_key) VALUES ($1, $2)
-                ON CONFLICT (name_key) DO NOTHING RETURNING id";
-            let id =
-                sql::first(db, insert, (name.as_str(), name.key().as_str()), |row| Ok(GroupId(row.get(0)?)))?
-                    .ok_or(PeopleError::GroupNameTaken)?;
-            edit_permissions(db, id, &Edit { add: permissions, remove: BTreeSet::new() })?;
-            let group = by_id(db, id)?.ok_or(PeopleError::NoSuchGroup)?;
-            let names: Vec<_> = group.permissions.iter().map(PermissionName::as_str).collect();
-            event.detail.insert("permissions".to_owned(), names.into());
-            audit::append(db, &about_group(event, id, &name))?;
-            Ok(group)
-        })
-        .await
+        self.write_or_refuse(move |db| create(db, &name, permissions, event)).await
     }
 
     pub(crate) async fn change_group(
         &self,
         id: GroupId,
         change: GroupChange,
-        mut event: AuditEvent,
+        event: AuditEvent,
     ) -> Changed<ChangedGroup> {
-        self.write_or_refuse(move |db| {
-            let before = by_id(db, id)?.ok_or(PeopleError::NoSuchGroup)?;
-            if let Some(name) = &change.name {
-                rename(db, id, name)?;
-            }
-            edit_permissions(db, id, &change.permissions)?;
-            let after = by_id(db, id)?.ok_or(PeopleError::NoSuchGroup)?;
-            let changes = group_changes(&before, &after);
-            if changes.is_empty() {
-                return Ok(ChangedGroup { group: after, event: None });
-            }
-            if !after.permissions.is_subset(&before.permissions) {
-                links::drop_of_group(db, id)?;
-            }
-            event.detail.insert("changes".to_owned(), Value::Object(changes));
-            let event = about_group(event, id, &before.name);
-            rights_changed(db, &event)?;
-            Ok(ChangedGroup { group: after, event: Some(event) })
-        })
-        .await
+        self.write_or_refuse(move |db| self::change(db, id, &change, event)).await
     }
 
     pub(crate) async fn delete_group(&self, id: GroupId, event: AuditEvent) -> Result<bool> {
@@ -149,6 +117,49 @@ impl Sqlite {
         })
         .await
     }
+}
+
+pub(super) fn create(
+    db: &Connection,
+    name: &GroupName,
+    permissions: BTreeSet<PermissionName>,
+    mut event: AuditEvent,
+) -> Changed<Group> {
+    let insert = "INSERT INTO groups (name, name_key) VALUES ($1, $2)
+        ON CONFLICT (name_key) DO NOTHING RETURNING id";
+    let id = sql::first(db, insert, (name.as_str(), name.key().as_str()), |row| Ok(GroupId(row.get(0)?)))?
+        .ok_or(PeopleError::GroupNameTaken)?;
+    edit_permissions(db, id, &Edit { add: permissions, remove: BTreeSet::new() })?;
+    let group = by_id(db, id)?.ok_or(PeopleError::NoSuchGroup)?;
+    let names: Vec<_> = group.permissions.iter().map(PermissionName::as_str).collect();
+    event.detail.insert("permissions".to_owned(), names.into());
+    audit::append(db, &about_group(event, id, name))?;
+    Ok(group)
+}
+
+pub(super) fn change(
+    db: &Connection,
+    id: GroupId,
+    change: &GroupChange,
+    mut event: AuditEvent,
+) -> Changed<ChangedGroup> {
+    let before = by_id(db, id)?.ok_or(PeopleError::NoSuchGroup)?;
+    if let Some(name) = &change.name {
+        rename(db, id, name)?;
+    }
+    edit_permissions(db, id, &change.permissions)?;
+    let after = by_id(db, id)?.ok_or(PeopleError::NoSuchGroup)?;
+    let changes = group_changes(&before, &after);
+    if changes.is_empty() {
+        return Ok(ChangedGroup { group: after, event: None });
+    }
+    if !after.permissions.is_subset(&before.permissions) {
+        links::drop_of_group(db, id)?;
+    }
+    event.detail.insert("changes".to_owned(), Value::Object(changes));
+    let event = about_group(event, id, &before.name);
+    rights_changed(db, &event)?;
+    Ok(ChangedGroup { group: after, event: Some(event) })
 }
 
 fn by_id(db: &Connection, id: GroupId) -> Result<Option<Group>> {

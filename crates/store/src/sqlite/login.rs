@@ -6,7 +6,7 @@ use rusqlite::{Connection, Params};
 
 use super::Sqlite;
 use super::sql::{self, Result};
-use super::{audit, links, people, sessions, users};
+use super::{audit, import, links, people, sessions, users};
 use crate::row::{self, user_columns};
 use crate::{
     AuditEvent, Failures, Login, LoginUser, Password, PasswordHash, StartOutcome, User, UserSelector, told,
@@ -98,6 +98,7 @@ impl Sqlite {
                 return Ok(StartOutcome::NoLonger);
             };
             users::store_password(db, user.id, &password)?;
+            import::password_is_ours(db, user.id)?;
             users::forget_failures(db, user.id)?;
             links::drop_of(db, user.id)?;
             let ended = sessions::end_all(db, user.id, None, EndReason::PasswordChanged, event.at)?;

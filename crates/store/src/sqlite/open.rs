@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_people.sql"),
     include_str!("migrations/0003_fields.sql"),
     include_str!("migrations/0004_admin.sql"),
+    include_str!("migrations/0007_import.sql"),
 ];
 
 /// How often, and how many times, a connection asks for a lock that another process holds: five seconds in all.

@@ -1,5 +1,6 @@
 //! Looking after people: lists, what they may do, and changes of both.
 
+use countersign_core::fields::UserFields;
 use countersign_core::name::NameKey;
 use countersign_core::session::EndReason;
 use countersign_core::{ClaimsRoom, GroupId, PermissionName, Rights, UserId};
@@ -50,15 +51,7 @@ impl Sqlite {
         event: AuditEvent,
     ) -> Changed<ChangedUser> {
         let declared = self.declared();
-        self.write_or_refuse(move |db| {
-            if let Some(field) = fields::taken(db, &declared, Some(id), &change.fields)? {
-                return Err(PeopleError::FieldTaken(field));
-            }
-            let changed = change_user(db, id, &change, &reach, event)?;
-            fields::keep(db, &declared, id, &change.fields)?;
-            Ok(changed)
-        })
-        .await
+        self.write_or_refuse(move |db| change_user(db, &declared, (id, &change), &reach, event)).await
     }
 }
 
@@ -128,7 +121,22 @@ pub(super) fn rights_within(
     Ok((rights, fits))
 }
 
-fn change_user(
+pub(super) fn change_user(
+    db: &Connection,
+    declared: &UserFields,
+    (id, change): (UserId, &UserChange),
+    reach: &Reach,
+    event: AuditEvent,
+) -> Changed<ChangedUser> {
+    if let Some(field) = fields::taken(db, declared, Some(id), &change.fields)? {
+        return Err(PeopleError::FieldTaken(field));
+    }
+    let changed = carry_out(db, id, change, reach, event)?;
+    fields::keep(db, declared, id, &change.fields)?;
+    Ok(changed)
+}
+
+fn carry_out(
     db: &Connection,
     id: UserId,
     change: &UserChange,

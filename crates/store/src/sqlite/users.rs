@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use super::Sqlite;
 use super::people::{self, Changed};
 use super::sql::{self, Result};
-use super::{audit, fields, links, news, sessions};
+use super::{audit, fields, import, links, news, sessions};
 use crate::fields::apply;
 use crate::row::{self, user_columns};
 use crate::{
@@ -166,6 +166,7 @@ pub(super) fn set_password(
     if !store_password(db, id, password)? {
         return Ok(false);
     }
+    import::password_is_ours(db, id)?;
     forget_failures(db, id)?;
     links::drop_of(db, id)?;
     sessions::end_all(db, id, None, EndReason::PasswordChanged, event.at)?;

@@ -17,6 +17,7 @@ mod cleanup;
 mod copy;
 mod counts;
 mod fields;
+mod import;
 mod keys;
 mod login;
 mod meta;
