@@ -154,7 +154,6 @@ const VALGRIND: Need =
 const GUNGRAUN: Need =
     Need { name: "gungraun-runner", probes: &[], install: Install::Cargo("gungraun-runner") };
 
-
 /// Makes the Django projects that users come from, with what `pip` brings into a place of their own below `target/`.
 const PYTHON: Need = Need {
     name: "Python 3.10 or newer with venv",
