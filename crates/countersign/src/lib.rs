@@ -25,6 +25,7 @@
 //! ```
 //!
 //! - [`Countersign`]: the whole, with its routes, its layer and its use cases.
+//! - [`require_permission`], [`require_staff`], [`require()`]: what callers must be allowed to, route by route.
 //! - [`settings`]: what can be set. [`data_dir`]: where the embedded database and generated secrets lie.
 //! - [`service`]: the use cases, without HTTP.
 
@@ -32,6 +33,7 @@ pub mod builder;
 pub mod data_dir;
 mod embed;
 pub mod http;
+mod require;
 pub mod service;
 pub mod settings;
 
@@ -39,8 +41,10 @@ pub use builder::{BuildError, Builder, migrate};
 pub use countersign_core as core;
 pub use countersign_store as store;
 pub use countersign_verify as verify;
-pub use countersign_verify::{Authenticated, SystemClock};
+pub use countersign_verify::{Authenticated, Permission, SystemClock};
 pub use embed::{Countersign, CurrentUser, Layer};
+pub use require::{Allowed, Require, Required, Staff, require, require_permission, require_staff};
+pub use service::account::Caller;
 
 /// The refresh cookie's name, before its prefix.
 pub const REFRESH_COOKIE: &str = "refreshtoken";

@@ -306,7 +306,7 @@ impl UserFilter {
     /// How many words of a search count.
     pub const WORDS: usize = 4;
     /// How many users, for each way in which they can fit it, a search looks at.
-    pub const SEARCHED: u32 = 10_000;
+    pub const SEARCHED: u32 = 5000;
 }
 
 impl Group {

@@ -239,10 +239,14 @@ pub(crate) fn sorted_user(row: &impl Columns) -> Result<(User, String)> {
 }
 
 /// Reads a count from the number of a step, and how often something happened in it.
-pub(crate) fn audit_count(row: &impl Columns, asked: &AuditCounts, kind: EventKind) -> Result<AuditCount> {
-    let (number, count) = (row.number_there(0)?, row.number_there(1)?);
+pub(crate) fn audit_count(
+    row: &impl Columns,
+    asked: &AuditCounts,
+    kind: EventKind,
+) -> Result<Option<AuditCount>> {
+    let (number, count) = (row.number_there(0)?, row.number(1)?);
     let start = Timestamp::from_millis(asked.from.millis() + number * listing::audit::step(asked));
-    Ok(AuditCount { kind, start, count: count.unsigned_abs() })
+    Ok(count.map(|count| AuditCount { kind, start, count: count.unsigned_abs() }))
 }
 
 pub(crate) fn permission_name(row: &impl Columns, column: usize) -> Result<PermissionName> {

@@ -29,6 +29,11 @@
 //! # }
 //! ```
 //!
+//! # What a caller may do
+//!
+//! [`require_permission`], [`require_staff`] and [`require`] are layers, [`Allowed`] and [`Staff`] extractors; who doesn't
+//! meet them gets `403 permission_denied`, after all of the checks below. They need the issuer's `claims_include`.
+//!
 //! # What is checked
 //!
 //! In this order; the first that fails answers, as problem details ([`Problem`], RFC 9457) with a stable `code`.
@@ -48,8 +53,8 @@
 //!
 //! # What is not
 //!
-//! - **Rights.** The layer says who calls, not what they may do: that is the handler's to decide, with
-//!   [`Problem::permission_denied`] as its answer.
+//! - **Rights that changed since the token was made.** [`require_permission`] and its sisters go by the claims; those are
+//!   as old as the token, at most its few minutes.
 //! - **The end of a session before its token's**, with [`NoLiveness`], the default: a token then counts until it
 //!   expires, in minutes, whatever became of its session.
 //! - **A stolen access token.** Whoever holds it is its user until it expires. It belongs in memory, in no storage, URL
@@ -66,6 +71,7 @@ mod denied;
 mod layer;
 mod liveness;
 mod problem;
+mod require;
 mod verifier;
 
 pub use clock::SystemClock;
@@ -75,4 +81,7 @@ pub use denied::Denied;
 pub use layer::{AuthLayer, Authenticated, Guarded, Guarding};
 pub use liveness::{Answer, Liveness, NoLiveness, NotLive};
 pub use problem::{Challenge, Problem, ProblemCode};
+pub use require::{
+    Allowed, Permission, Require, Required, Staff, require, require_permission, require_staff,
+};
 pub use verifier::Verifier;

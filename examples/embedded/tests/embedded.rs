@@ -6,6 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use countersign::Countersign;
 use countersign::service::password::Password;
+use countersign::service::people::{Actor, PersonChange, Wanted};
 use countersign::service::users::UserToCreate;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
@@ -46,7 +47,7 @@ async fn a_route_of_ones_own_is_guarded_as_countersign_s_are() {
         is_superuser: false,
         fields: serde_json::Map::new(),
     };
-    countersign.service().create_user(alice).await.unwrap();
+    let alice = countersign.service().create_user(alice).await.unwrap();
     let app = embedded::app(&countersign);
 
     let (status, body) = call(&app, request(Method::GET, "/hello"), Value::Null).await;
@@ -78,6 +79,17 @@ async fn a_route_of_ones_own_is_guarded_as_countersign_s_are() {
         .header("x-csrftoken", csrf);
     let (status, body) = call(&app, from_elsewhere, json!("milk")).await;
     assert_eq!((status, &body["code"]), (StatusCode::FORBIDDEN, &json!("origin_not_allowed")));
+
+    // A permission counts from the next request on, without a new token.
+    let reports = || request(Method::GET, "/reports").header(header::AUTHORIZATION, &bearer);
+    let (status, body) = call(&app, reports(), Value::Null).await;
+    assert_eq!((status, &body["code"]), (StatusCode::FORBIDDEN, &json!("permission_denied")));
+    let people = countersign.service().people(&Actor::Operator);
+    let view = people.create_permission("reports.view", "See the reports").await.unwrap();
+    let given = PersonChange { permissions: Wanted::Set([view].into()), ..PersonChange::default() };
+    people.change_user(alice.id, given).await.unwrap();
+    let (status, body) = call(&app, reports(), Value::Null).await;
+    assert_eq!((status, body), (StatusCode::OK, json!("reports for alice")));
 
     countersign.shutdown().await;
 }

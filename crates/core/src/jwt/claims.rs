@@ -51,6 +51,35 @@ pub struct RefreshClaims {
 const ACCESS: &str = "access";
 const REFRESH: &str = "refresh";
 
+/// What the claims say of the user's rights, where the issuer's `claims_include` puts them there. They are as old as the
+/// token: rights that changed count at the next refresh. What isn't in the form that we write, gives nothing.
+impl AccessClaims {
+    /// Whether the user has this permission. A superuser has all.
+    pub fn allows(&self, permission: &(impl AsRef<str> + ?Sized)) -> bool {
+        self.is_superuser() || self.lists("permissions", permission.as_ref())
+    }
+
+    /// Whether the user is in this group.
+    pub fn in_group(&self, group: &str) -> bool {
+        self.lists("groups", group)
+    }
+
+    /// Whether the user may enter the admin site.
+    pub fn is_staff(&self) -> bool {
+        self.extra.get("is_staff") == Some(&Value::Bool(true))
+    }
+
+    /// Whether the user has every permission.
+    pub fn is_superuser(&self) -> bool {
+        self.extra.get("is_superuser") == Some(&Value::Bool(true))
+    }
+
+    fn lists(&self, claim: &str, name: &str) -> bool {
+        let names = self.extra.get(claim).and_then(Value::as_array);
+        names.is_some_and(|names| names.iter().any(|listed| listed.as_str() == Some(name)))
+    }
+}
+
 impl AccessClaims {
     pub(super) fn write(&self) -> Map<String, Value> {
         let mut claims = Claims(self.extra.clone());

@@ -34,6 +34,22 @@ pub struct ProfilePatch {
     pub password: Option<Password>,
 }
 
+/// The user who calls, and what they may do.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The user.
+    pub user: Arc<User>,
+    /// What they may do.
+    pub rights: Arc<Rights>,
+}
+
+impl Caller {
+    /// Whether they have this permission. A superuser has all.
+    pub fn allows(&self, permission: &(impl AsRef<str> + ?Sized)) -> bool {
+        self.rights.allows(permission)
+    }
+}
+
 impl Service {
     /// The user of an access token: as the store has them, but for changes that another node made within the last
     /// second, and for `last_login_at`, which may lag by a minute.
@@ -47,6 +63,38 @@ impl Service {
         let user = self.read_user(claims.user).await?;
         known.keep(&reading, Arc::clone(&user));
         Ok(user)
+    }
+
+    /// What the user of an access token may do: as the store has it, but for changes that another node made within the
+    /// last second. Never by news that are older than that.
+    pub async fn rights(&self, claims: &AccessClaims) -> Result<Arc<Rights>, Error> {
+        let now = self.now();
+        let Some(known) = self.liveness.rights(now) else { return self.read_rights(claims.user).await };
+        let reading = match known.recall(claims.user, now) {
+            Ok(rights) => return Ok(rights),
+            Err(reading) => reading,
+        };
+        let rights = self.read_rights(claims.user).await?;
+        known.keep(&reading, Arc::clone(&rights));
+        Ok(rights)
+    }
+
+    /// The user and what they may do, if both are known without asking the store.
+    pub(crate) fn known_caller(&self, claims: &AccessClaims) -> Option<Caller> {
+        let now = self.now();
+        let user = self.liveness.users(now)?.recall(claims.user, now).ok()?;
+        let rights = self.liveness.rights(now)?.recall(claims.user, now).ok()?;
+        Some(Caller { user, rights })
+    }
+
+    /// The user and what they may do.
+    pub(crate) async fn caller(&self, claims: &AccessClaims) -> Result<Caller, Error> {
+        Ok(Caller { user: self.profile(claims).await?, rights: self.rights(claims).await? })
+    }
+
+    async fn read_rights(&self, user: UserId) -> Result<Arc<Rights>, Error> {
+        let found = self.timed("rights", self.store.rights(user)).await?;
+        found.map(Arc::new).ok_or(Error::UserInactive)
     }
 
     async fn read_user(&self, user: UserId) -> Result<Arc<User>, Error> {

@@ -1,4 +1,4 @@
-//! Users as the store has them, kept while no news says otherwise: whoever calls asks for the same user again and again.
+//! Users, and what they may do, as the store has them, kept while no news says otherwise: whoever calls asks for the same user again and again.
 //!
 //! 1. What is kept counts only while this node's news are fresh: then every change that other nodes made is heard within
 //!    the second that the contract allows. Whoever asks sees to that.
@@ -12,7 +12,6 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use countersign_core::{Seconds, Timestamp, UserId};
-use countersign_store::User;
 
 /// The most users that are kept.
 const CAPACITY: usize = 16_384;
@@ -23,18 +22,19 @@ const WAYS: usize = 16;
 /// How old what is kept may be.
 const MAX_AGE: Seconds = Seconds(60);
 
-pub(crate) struct KnownUsers(Vec<Mutex<Set>>);
+/// What is known of users: one thing of each.
+pub(crate) struct KnownUsers<T>(Vec<Mutex<Set<T>>>);
 
 /// Users whose ids have the same remainder.
-#[derive(Default)]
-struct Set {
-    users: Vec<Known>,
+struct Set<T> {
+    users: Vec<Known<T>>,
     /// How many changes of them were heard of.
     changes: u64,
 }
 
-struct Known {
-    user: Arc<User>,
+struct Known<T> {
+    id: UserId,
+    value: Arc<T>,
     read_at: Timestamp,
 }
 
@@ -46,50 +46,60 @@ pub(crate) struct Reading {
     since: Timestamp,
 }
 
-impl KnownUsers {
+impl<T> KnownUsers<T> {
     pub(crate) fn new() -> Self {
-        Self(std::iter::repeat_with(Mutex::default).take(CAPACITY / WAYS).collect())
+        let set = || Mutex::new(Set { users: Vec::new(), changes: 0 });
+        Self(std::iter::repeat_with(set).take(CAPACITY / WAYS).collect())
     }
 
     /// The user, if they are known, and were read not long before `now`.
-    pub(crate) fn recall(&self, user: UserId, now: Timestamp) -> Result<Arc<User>, Reading> {
+    pub(crate) fn recall(&self, user: UserId, now: Timestamp) -> Result<Arc<T>, Reading> {
         let Some(set) = self.set(user) else { return Err(Reading { user, changes: 0, since: now }) };
-        let known = set.users.iter().find(|known| known.user.id == user && known.is_young(now));
-        known.map(|known| Arc::clone(&known.user)).ok_or(Reading { user, changes: set.changes, since: now })
+        let known = set.users.iter().find(|known| known.id == user && known.is_young(now));
+        known.map(|known| Arc::clone(&known.value)).ok_or(Reading { user, changes: set.changes, since: now })
     }
 
     /// Keeps a user who was read, unless they may have changed since the reading began.
-    pub(crate) fn keep(&self, reading: &Reading, user: Arc<User>) {
+    pub(crate) fn keep(&self, reading: &Reading, value: Arc<T>) {
         let Some(mut set) = self.set(reading.user) else { return };
         if set.changes != reading.changes {
             return;
         }
-        set.users.retain(|known| known.user.id != reading.user && known.is_young(reading.since));
+        set.users.retain(|known| known.id != reading.user && known.is_young(reading.since));
         if set.users.len() >= WAYS {
             let oldest = set.users.iter().enumerate().min_by_key(|(_, known)| known.read_at);
             if let Some((at, _)) = oldest {
                 set.users.swap_remove(at);
             }
         }
-        set.users.push(Known { user, read_at: reading.since });
+        set.users.push(Known { id: reading.user, value, read_at: reading.since });
     }
 
     /// Forgets a user, who has changed.
     pub(crate) fn forget(&self, user: UserId) {
         if let Some(mut set) = self.set(user) {
             set.changes += 1;
-            set.users.retain(|known| known.user.id != user);
+            set.users.retain(|known| known.id != user);
         }
     }
 
-    fn set(&self, user: UserId) -> Option<MutexGuard<'_, Set>> {
+    /// Forgets all users: something changed that many of them have in common.
+    pub(crate) fn forget_all(&self) {
+        for set in &self.0 {
+            let mut set = set.lock().unwrap_or_else(PoisonError::into_inner);
+            set.changes += 1;
+            set.users.clear();
+        }
+    }
+
+    fn set(&self, user: UserId) -> Option<MutexGuard<'_, Set<T>>> {
         let number = usize::try_from(user.0).ok()?.checked_rem(self.0.len())?;
         // Nothing that runs under the lock can leave a set half changed.
         Some(self.0.get(number)?.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl Known {
+impl<T> Known<T> {
     /// A clock that was set back tells nothing of an age: too far off either way is old.
     fn is_young(&self, now: Timestamp) -> bool {
         now.millis().abs_diff(self.read_at.millis()) <= MAX_AGE.millis().unsigned_abs()
@@ -98,6 +108,7 @@ impl Known {
 
 #[cfg(test)]
 mod tests {
+    use countersign_store::User;
     use serde_json::Map;
 
     use super::*;
@@ -120,16 +131,16 @@ mod tests {
         })
     }
 
-    fn begin(known: &KnownUsers, id: i64, now: Timestamp) -> Reading {
+    fn begin(known: &KnownUsers<User>, id: i64, now: Timestamp) -> Reading {
         known.recall(UserId(id), now).expect_err("the user is known")
     }
 
-    fn read(known: &KnownUsers, id: i64, now: Timestamp) {
+    fn read(known: &KnownUsers<User>, id: i64, now: Timestamp) {
         let reading = begin(known, id, now);
         known.keep(&reading, user(id, "Alice"));
     }
 
-    fn knows(known: &KnownUsers, id: i64, now: Timestamp) -> bool {
+    fn knows(known: &KnownUsers<User>, id: i64, now: Timestamp) -> bool {
         known.recall(UserId(id), now).is_ok_and(|user| user.id == UserId(id))
     }
 
@@ -165,6 +176,16 @@ mod tests {
         read(&known, 2, NOW);
         known.forget(UserId(1));
         assert_eq!([1, 2].map(|id| knows(&known, id, NOW)), [false, true]);
+    }
+
+    #[test]
+    fn what_many_have_in_common_makes_all_forgotten() {
+        let known = KnownUsers::new();
+        read(&known, 1, NOW);
+        let before = begin(&known, 2, NOW);
+        known.forget_all();
+        known.keep(&before, user(2, "as she was"));
+        assert_eq!([1, 2].map(|id| knows(&known, id, NOW)), [false, false]);
     }
 
     #[test]

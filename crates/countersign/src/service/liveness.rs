@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use countersign_core::jwt::AccessClaims;
 use countersign_core::session::{EndReason, Refusal};
-use countersign_core::{Seconds, SessionId, Timestamp, UserId};
-use countersign_store::{News, NewsItem, NewsSeq, Store, StoreError};
+use countersign_core::{Rights, Seconds, SessionId, Timestamp, UserId};
+use countersign_store::{News, NewsItem, NewsSeq, Store, StoreError, User};
 use countersign_verify::NotLive;
 use tokio::sync::Mutex;
 
@@ -29,7 +29,9 @@ pub(crate) struct Liveness {
     remember: Seconds,
     ended: RwLock<HashMap<SessionId, Remembered>>,
     /// The users whom no news says to have changed.
-    users: KnownUsers,
+    users: KnownUsers<User>,
+    /// What those may do.
+    rights: KnownUsers<Rights>,
     /// How often the news told of changed signing keys.
     key_changes: AtomicU64,
     /// Up to where the news are known. Whoever reads the news holds it, so that none is skipped.
@@ -63,6 +65,7 @@ impl Liveness {
             remember,
             ended: RwLock::default(),
             users: KnownUsers::new(),
+            rights: KnownUsers::new(),
             key_changes: AtomicU64::new(0),
             head: Mutex::new(head),
             fresh_at: AtomicI64::new(now.millis()),
@@ -81,13 +84,19 @@ impl Liveness {
     }
 
     /// The users who are known, as far as that can be trusted now: only with fresh news.
-    pub(crate) fn users(&self, now: Timestamp) -> Option<&KnownUsers> {
+    pub(crate) fn users(&self, now: Timestamp) -> Option<&KnownUsers<User>> {
         self.is_fresh(now).then_some(&self.users)
+    }
+
+    /// What they may do, as far as that can be trusted now.
+    pub(crate) fn rights(&self, now: Timestamp) -> Option<&KnownUsers<Rights>> {
+        self.is_fresh(now).then_some(&self.rights)
     }
 
     /// Forgets a user whom this node has just changed.
     pub(crate) fn user_changed(&self, user: UserId) {
         self.users.forget(user);
+        self.rights.forget(user);
     }
 
     /// How often the news told of changed signing keys, so far.
@@ -153,8 +162,8 @@ impl Liveness {
                 NewsItem::KeysChanged => {
                     self.key_changes.fetch_add(1, Ordering::AcqRel);
                 }
-                NewsItem::UserChanged(user) => self.users.forget(*user),
-                NewsItem::RightsChanged => {}
+                NewsItem::UserChanged(user) => self.user_changed(*user),
+                NewsItem::RightsChanged => self.rights.forget_all(),
             }
         }
     }

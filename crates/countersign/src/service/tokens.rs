@@ -194,6 +194,9 @@ impl Tokens {
                 }
             };
             claims.insert(name.to_owned(), value);
+            if *claim == ExtraClaim::Permissions && rights.is_staff {
+                claims.insert("is_staff".to_owned(), Value::Bool(true));
+            }
         }
         claims
     }

@@ -15,13 +15,14 @@ use serde_json::{Value, json};
 
 use crate::support::{ALICE, ALICE_PASSWORD, World, claims, seconds, token_header};
 
-const ALGORITHMS: [Algorithm; 4] = [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256, Algorithm::Hs256];
+pub const ALGORITHMS: [Algorithm; 4] =
+    [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256, Algorithm::Hs256];
 const JWKS: &str = "/.well-known/jwks.json";
 /// What stands in the settings, undecoded: it could be read as base64.
 const SHARED_SECRET: &str = "YSBzZWNyZXQgdGhhdCBsb29rcyBsaWtlIGJhc2U2NA==";
 
 /// Signs access tokens with this.
-fn with_algorithm(algorithm: Algorithm) -> impl FnOnce(&mut Settings) + Send + 'static {
+pub fn with_algorithm(algorithm: Algorithm) -> impl FnOnce(&mut Settings) + Send + 'static {
     move |settings| {
         settings.access_algorithm = algorithm;
         settings.secrets.access = Some(SecretWithFallbacks::new(Secret::new(SHARED_SECRET)));

@@ -9,6 +9,8 @@
 //! - **Many fit.** Then a walk along the order meets enough of them soon. It looks at a bounded stretch of users at a
 //!   time, and the page ends where its stretches do: it may be short, and still has a next one.
 //!
+//! Among equals the order goes by `listed_id`, which is the id once more: SQLite finds no place in an index by its row id.
+//!
 //! A search always goes the first way. Where too many fit it, the rest is left out, and the page says so.
 
 use countersign_core::UserId;
@@ -18,7 +20,7 @@ use super::{Arg, Statement, cut, one_more};
 use crate::{FieldFilter, FieldIs, User, UserCursor, UserFilter, UserSort};
 
 /// How many users one stretch of a walk looks at.
-const STRETCH: u32 = 10_000;
+const STRETCH: u32 = 5000;
 
 /// How many stretches make a page, at most.
 pub(crate) const STRETCHES: usize = 3;
@@ -125,19 +127,18 @@ pub(crate) fn walk(filter: &UserFilter, columns: &str) -> Statement {
     page
 }
 
-/// So many of those who fit, in one stretch of the order that begins after this place.
+/// So many of those who fit, in the stretch of the order between two places; without the second, to its end.
 pub(crate) fn stretch(
     filter: &UserFilter,
     columns: &str,
-    after: Option<&UserCursor>,
+    (after, end): (Option<&UserCursor>, Option<&UserCursor>),
     limit: i64,
 ) -> Statement {
     let order = Order::of(filter);
     let mut page = Statement::default();
-    page.push(&format!("SELECT {columns}, {} FROM (SELECT * FROM users WHERE TRUE", order.as_text()));
-    page.and_after(&order, after);
-    page.ordered(&order, STRETCH.into());
-    page.push(") AS users WHERE TRUE");
+    page.push(&format!("SELECT {columns}, {} FROM users WHERE TRUE", order.as_text()));
+    page.and_beyond(&order, if order.descending { "<" } else { ">" }, after);
+    page.and_beyond(&order, if order.descending { ">=" } else { "<=" }, end);
     page.and_fits(filter);
     page.ordered(&order, limit);
     page
@@ -211,7 +212,7 @@ impl Order {
             UserSort::Username => ("username_key", false),
             UserSort::Email => ("email_key", false),
             UserSort::Joined => ("joined_at", true),
-            UserSort::LastLogin => ("COALESCE(last_login_at, 0)", true),
+            UserSort::LastLogin => ("last_login_key", true),
         };
         Self { column, is_number, descending: filter.descending }
     }
@@ -237,6 +238,14 @@ impl Statement {
     }
 
     fn and_fits(&mut self, filter: &UserFilter) {
+        // First, since it needs no more than an index has.
+        if let Some(group) = filter.group {
+            self.push(
+                " AND EXISTS (SELECT 1 FROM user_groups WHERE user_groups.user_id = users.id AND group_id = ",
+            );
+            self.bind(Arg::Int(group.0));
+            self.push(")");
+        }
         for word in words(&filter.search) {
             self.push(" AND (");
             for column in SEARCHED_COLUMNS {
@@ -252,18 +261,12 @@ impl Statement {
             ("is_staff", filter.is_staff),
             ("is_superuser", filter.is_superuser),
         ] {
+            // Not just `column`: a walk along the order is not to become one along the index of all staff.
             match wanted {
-                Some(true) => self.push(&format!(" AND {column}")),
-                Some(false) => self.push(&format!(" AND NOT {column}")),
+                Some(true) => self.push(&format!(" AND {column} = TRUE")),
+                Some(false) => self.push(&format!(" AND {column} = FALSE")),
                 None => {}
             }
-        }
-        if let Some(group) = filter.group {
-            self.push(
-                " AND EXISTS (SELECT 1 FROM user_groups WHERE user_groups.user_id = users.id AND group_id = ",
-            );
-            self.bind(Arg::Int(group.0));
-            self.push(")");
         }
         for FieldFilter { field, is } in &filter.fields {
             let (exists, value) = match is {
@@ -282,13 +285,15 @@ impl Statement {
         }
     }
 
-    /// After the cursor. The first of the two conditions is for the index's sake.
+    /// After the cursor.
     fn and_after(&mut self, order: &Order, after: Option<&UserCursor>) {
-        let Some(cursor) = after else { return };
-        let sign = if order.descending { '<' } else { '>' };
-        self.push(&format!(" AND {} {sign}= ", order.column));
-        self.bind(order.key(cursor));
-        self.push(&format!(" AND ({}, id) {sign} (", order.column));
+        self.and_beyond(order, if order.descending { "<" } else { ">" }, after);
+    }
+
+    /// On one side of a place.
+    fn and_beyond(&mut self, order: &Order, sign: &str, place: Option<&UserCursor>) {
+        let Some(cursor) = place else { return };
+        self.push(&format!(" AND ({}, listed_id) {sign} (", order.column));
         self.bind(order.key(cursor));
         self.push(", ");
         self.bind(Arg::Int(cursor.id.0));
@@ -297,7 +302,7 @@ impl Statement {
 
     fn ordered(&mut self, order: &Order, limit: i64) {
         let direction = if order.descending { "DESC" } else { "ASC" };
-        self.push(&format!(" ORDER BY {} {direction}, id {direction} LIMIT ", order.column));
+        self.push(&format!(" ORDER BY {} {direction}, listed_id {direction} LIMIT ", order.column));
         self.bind(Arg::Int(limit));
     }
 }

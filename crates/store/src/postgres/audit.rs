@@ -38,7 +38,8 @@ impl Postgres {
             let mut all = Vec::new();
             for kind in &asked.kinds {
                 let counts = listing::audit::counts(&asked, *kind);
-                all.extend(db.rows(&counts, |row| row::audit_count(row, &asked, *kind)).await?);
+                let counts = db.rows(&counts, |row| row::audit_count(row, &asked, *kind)).await?;
+                all.extend(counts.into_iter().flatten());
             }
             Ok(all)
         })

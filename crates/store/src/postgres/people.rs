@@ -120,17 +120,18 @@ async fn in_stretches(db: &Db, filter: &UserFilter) -> Result<Page<User, UserCur
     let wanted = usize::try_from(filter.limit).unwrap_or(usize::MAX).saturating_add(1);
     let (mut rows, mut after) = (Vec::new(), filter.after.clone());
     for _ in 0..users_list::STRETCHES {
+        let end = users_list::stretch_end(filter, after.as_ref());
+        let end =
+            db.rows(&end, |row| Ok(UserCursor { key: row.text_there(0)?, id: UserId(row.number_there(1)?) }));
+        let end = end.await?.pop();
         let missing = i64::try_from(wanted - rows.len()).unwrap_or(i64::MAX);
-        let stretch = users_list::stretch(filter, user_columns!(), after.as_ref(), missing);
-        rows.extend(sorted(db, &stretch).await?);
+        let between = (after.as_ref(), end.as_ref());
+        rows.extend(sorted(db, &users_list::stretch(filter, user_columns!(), between, missing)).await?);
         if rows.len() >= wanted {
             let next = users_list::next_after(&mut rows, filter.limit);
             return Ok(page_of_users(rows, next));
         }
-        let end = users_list::stretch_end(filter, after.as_ref());
-        let end =
-            db.rows(&end, |row| Ok(UserCursor { key: row.text_there(0)?, id: UserId(row.number_there(1)?) }));
-        after = end.await?.pop();
+        after = end;
         if after.is_none() {
             break;
         }

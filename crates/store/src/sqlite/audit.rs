@@ -26,9 +26,10 @@ impl Sqlite {
             let mut all = Vec::new();
             for kind in &asked.kinds {
                 let counts = listing::audit::counts(&asked, *kind);
-                all.extend(sql::all(db, &counts.text, sql::values(&counts), |row| {
+                let counts = sql::all(db, &counts.text, sql::values(&counts), |row| {
                     row::audit_count(row, &asked, *kind)
-                })?);
+                })?;
+                all.extend(counts.into_iter().flatten());
             }
             Ok(all)
         })

@@ -80,16 +80,18 @@ fn in_stretches(db: &Connection, filter: &UserFilter) -> Result<Page<User, UserC
     let wanted = usize::try_from(filter.limit).unwrap_or(usize::MAX).saturating_add(1);
     let (mut rows, mut after) = (Vec::new(), filter.after.clone());
     for _ in 0..users_list::STRETCHES {
+        let end = users_list::stretch_end(filter, after.as_ref());
+        let end = sql::first(db, &end.text, sql::values(&end), |row| {
+            Ok(UserCursor { key: row.get(0)?, id: UserId(row.get(1)?) })
+        })?;
         let missing = i64::try_from(wanted - rows.len()).unwrap_or(i64::MAX);
-        rows.extend(sorted(db, &users_list::stretch(filter, user_columns!(), after.as_ref(), missing))?);
+        let between = (after.as_ref(), end.as_ref());
+        rows.extend(sorted(db, &users_list::stretch(filter, user_columns!(), between, missing))?);
         if rows.len() >= wanted {
             let next = users_list::next_after(&mut rows, filter.limit);
             return Ok(page_of_users(rows, next));
         }
-        let end = users_list::stretch_end(filter, after.as_ref());
-        after = sql::first(db, &end.text, sql::values(&end), |row| {
-            Ok(UserCursor { key: row.get(0)?, id: UserId(row.get(1)?) })
-        })?;
+        after = end;
         if after.is_none() {
             break;
         }

@@ -9,5 +9,6 @@
 mod contract;
 mod forgeries;
 mod memory;
+mod rights;
 mod routes;
 mod support;
