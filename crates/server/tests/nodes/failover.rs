@@ -67,6 +67,50 @@ fn a_standby_that_is_promoted_under_load_lacks_nothing_that_was_acknowledged() {
     assert_eq!(next.generation(), session.generation() + 1);
 }
 
+// attack 103
+#[test]
+fn nothing_is_acknowledged_that_the_standby_does_not_have() {
+    let primary = Cluster::start();
+    let standby = standby_of(&primary);
+    let nodes = Nodes::start(&primary.database(), &[]);
+    let users = [User::new(0), User::new(1)];
+    nodes.create(&users);
+    let mut sessions: Vec<_> = (0..4).map(|node| login(&mut nodes.to(node % 2), &users[0])).collect();
+    let changed = login(&mut nodes.to(0), &users[1]);
+
+    let frozen = standby.freeze();
+    let name = serde_json::json!({ "first_name": "Ana" });
+    let password =
+        serde_json::json!({ "old_password": users[1].password, "new_password": "a pear tree in winter" });
+    let other = format!("DELETE /accounts/sessions/{}", sessions[2].id);
+    let requests = [
+        Request::login(&users[0].name, &users[0].password),
+        Request::refresh(&sessions[0]).header("Idempotency-Key", KEY),
+        Request::new("POST /accounts/logout").of(&sessions[1]),
+        Request::new(&other).of(&sessions[3]),
+        Request::new("PATCH /accounts/profile").of(&sessions[3]).json(&name),
+        Request::new("POST /accounts/password").of(&changed).json(&password),
+    ];
+    thread::scope(|scope| {
+        for (number, request) in requests.iter().enumerate() {
+            let nodes = &nodes;
+            scope.spawn(move || {
+                let answer = nodes.to(number % 2).call(request).unwrap();
+                assert_eq!(answer.status, 503, "{number} {answer:?}");
+                assert!(answer.header("retry-after").is_some() && answer.header("set-cookie").is_none());
+            });
+        }
+    });
+    drop(frozen);
+
+    // It may have been done all the same. The client that repeats its rotation is no thief.
+    nodes.wait_until_ready(true);
+    let session = sessions.remove(0);
+    let next = Request::refresh(&session).header("Idempotency-Key", KEY);
+    let next = session.after(nodes.to(1).call(&next).unwrap());
+    assert_eq!(next.generation(), session.generation() + 1);
+}
+
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 
 /// A standby that has to have each commit on disk before it is acknowledged.
