@@ -1,8 +1,9 @@
 //! Writes the log beside the requests: lines are gathered, and a thread of its own writes many at once.
 //!
-//! A write costs a tenth of a bare request (0.6 µs to a file, more to a slow pipe), so no request makes one. A line is written [`PAUSE`] after it was logged
-//! at the latest, and before the program ends in order. Whoever logs faster than can be written waits: no line is
-//! dropped. Only who kills the program may take the last moment's lines with it; what must not be lost is in the audit.
+//! A write costs a tenth of a bare request (0.6 µs to a file, more to a slow pipe), so no request makes one. A line is
+//! written [`PAUSE`] after it was logged at the latest, and before the program ends in order. Whoever logs faster than
+//! can be written waits: no line is dropped. Only who kills the program may take the last moment's lines with it; what
+//! must not be lost is in the audit.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
