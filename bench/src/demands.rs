@@ -4,7 +4,7 @@ use crate::contest::{Figures, Outcome, Spread};
 use crate::loads::{
     BARE, BARE_ED25519, COMMITS, FLOODED, HASHING, HASHING_C, LOGGED, OURS, QUIET, SEEN, UNSEEN,
 };
-use crate::plan::{Results, Size};
+use crate::plan::{Results, Size, Start};
 use crate::postgres::PGBENCH;
 
 /// Something that must hold, and whether it does.
@@ -44,7 +44,7 @@ pub(crate) fn all(results: &Results) -> Vec<Demand> {
         flood(results),
         at_rest(results),
         after_the_mix(results),
-        start("start to the first answer", results.starts.first().map(|start| start.cold)),
+        start("start to the first answer", ours(results).map(|start| start.cold)),
         start("start with 1,000,000 sessions", size(results, 1_000_000).map(|size| size.start.cold)),
         scale(results),
     ]
@@ -108,7 +108,7 @@ fn flood(results: &Results) -> Demand {
 }
 
 fn at_rest(results: &Results) -> Demand {
-    let found = results.starts.iter().find(|start| start.name == OURS).map(|start| start.rest);
+    let found = ours(results).map(|start| start.rest);
     Demand {
         load: "memory at rest",
         wanted: format!("{REST:.0} MiB"),
@@ -150,6 +150,10 @@ fn scale(results: &Results) -> Demand {
         found: found.map_or_else(not_measured, |found| format!("{found:.2}")),
         is_met: found.map(|found| found >= 0.7),
     }
+}
+
+fn ours(results: &Results) -> Option<&Start> {
+    results.starts.iter().find(|start| start.name == OURS)
 }
 
 fn size(results: &Results, sessions: u32) -> Option<&Size> {

@@ -55,6 +55,7 @@ fn table(results: &Results) -> String {
     let rest = |name: &str| start(name, |start| start.rest);
     row(&mut text, "first answer after a start, ms", &cold(OURS), "–", cold);
     row(&mut text, "memory at rest, MiB", &rest(OURS), "–", rest);
+    text.push_str("\nAll of it, with spread, percentiles, processor time and the machine: [bench/RESULTS.md](bench/RESULTS.md).\n");
     text
 }
 
