@@ -59,6 +59,7 @@ def make(kind):
 def make_plain():
     from django.contrib.auth.hashers import make_password
     from django.contrib.auth.models import Group, Permission, User
+    from django.contrib.contenttypes.models import ContentType
 
     joined = datetime(2021, 2, 3, 4, 5, 6, 789000, tzinfo=timezone.utc)
     seen = datetime(2024, 5, 6, 7, 8, 9, tzinfo=timezone.utc)
@@ -93,6 +94,9 @@ def make_plain():
     first = User.objects.get(id=10)
     first.groups.add(editors)
     first.user_permissions.add(Permission.objects.get(codename="delete_group"))
+    # An app of a common name, and in it a permission that is named like one of Countersign's own admin site.
+    things = ContentType.objects.create(app_label="users", model="thing")
+    first.user_permissions.add(Permission.objects.create(codename="change", name="Change", content_type=things))
 
 
 def make_custom():
