@@ -5,7 +5,7 @@
 //! cargo run --release -p countersign-store --example rotations -- postgres 1000000 "$COUNTERSIGN_DATABASE_URL"
 //! ```
 //!
-//! Without a URL it starts a PostgreSQL of its own, with `fsync = on`, and measures `pgbench`'s same update beside it. The
+//! Without a URL, or with its parameters alone (`?prepared_statements=true`), it starts a PostgreSQL of its own, with `fsync = on`, and measures `pgbench`'s same update beside it. The
 //! database must be empty.
 
 #![expect(clippy::print_stdout, reason = "it is a command")]
@@ -61,13 +61,17 @@ async fn measure_sqlite(sessions: u64) {
 }
 
 async fn measure_postgres(sessions: u64, url: Option<&String>) {
+    let parameters =
+        url.and_then(|url| url.split_once('?')).map_or("", |(_, parameters)| parameters).to_owned();
+    let url = url.filter(|url| !url.starts_with('?'));
     let own = url.is_none().then(Cluster::start);
     let url = match (&own, url) {
         (Some(cluster), _) => cluster.database(),
         (None, Some(url)) => url.clone(),
         (None, None) => return,
     };
-    let config: postgres::Config = format!("{url}?pool_size={CLIENTS}").parse().unwrap();
+    let config: postgres::Config =
+        format!("{}?pool_size={CLIENTS}&{parameters}", url.split('?').next().unwrap()).parse().unwrap();
     let store = Store::Postgres(Postgres::open(config, &postgres::Opening::usual()).await.unwrap());
     let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);

@@ -34,6 +34,7 @@ pub struct Config {
     hosts: Vec<tokio_postgres::Config>,
     ssl: SslChoice,
     pool_size: usize,
+    prepares: bool,
     shown: String,
 }
 
@@ -94,6 +95,11 @@ impl Config {
         self.ssl.mode == Mode::VerifyFull || self.hosts.iter().all(is_local)
     }
 
+    /// Whether the server may know statements by name: not behind a pooler in transaction mode.
+    pub(super) const fn prepares(&self) -> bool {
+        self.prepares
+    }
+
     pub(super) fn hosts(&self) -> &[tokio_postgres::Config] {
         &self.hosts
     }
@@ -119,7 +125,8 @@ impl FromStr for Config {
             return Err(ConfigError::NotAUrl);
         }
         let (address, query) = text.split_once('?').unwrap_or((text, ""));
-        let (mut mode, mut root, mut pool_size, mut passed_on) = (None, None, POOL_SIZE, Vec::new());
+        let (mut mode, mut root, mut pool_size, mut prepares) = (None, None, POOL_SIZE, false);
+        let mut passed_on = Vec::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').ok_or(ConfigError::NotAUrl)?;
             let value = || percent_decode_str(value).decode_utf8().map_err(|_| ConfigError::NotAUrl);
@@ -127,6 +134,7 @@ impl FromStr for Config {
                 "sslmode" => mode = Some(Mode::parse(&value()?)?),
                 "sslrootcert" => root = Some(Root::parse(&value()?)),
                 "pool_size" => pool_size = parse_pool_size(&value()?)?,
+                "prepared_statements" => prepares = parse_switch(&value()?)?,
                 _ => passed_on.push(pair),
             }
         }
@@ -141,7 +149,7 @@ impl FromStr for Config {
         let mode = mode.unwrap_or(if root.is_some() { Mode::VerifyFull } else { Mode::Prefer });
         let hosts = hosts(&parsed, mode, given)?;
         let shown = shown(&hosts, &parsed);
-        Ok(Self { hosts, ssl: SslChoice { mode, root }, pool_size, shown })
+        Ok(Self { hosts, ssl: SslChoice { mode, root }, pool_size, prepares, shown })
     }
 }
 
@@ -229,6 +237,10 @@ fn parse_pool_size(text: &str) -> Result<usize, ConfigError> {
     size.ok_or(ConfigError::Value("pool_size", "write a number from 1 to 1000, such as 16"))
 }
 
+fn parse_switch(text: &str) -> Result<bool, ConfigError> {
+    text.parse().map_err(|_| ConfigError::Value("prepared_statements", "write true or false"))
+}
+
 impl Mode {
     fn parse(text: &str) -> Result<Self, ConfigError> {
         match text {
@@ -267,7 +279,10 @@ impl Root {
 
 impl PartialEq for Config {
     fn eq(&self, other: &Self) -> bool {
-        self.hosts == other.hosts && self.ssl == other.ssl && self.pool_size == other.pool_size
+        self.hosts == other.hosts
+            && self.ssl == other.ssl
+            && self.pool_size == other.pool_size
+            && self.prepares == other.prepares
     }
 }
 
@@ -343,6 +358,7 @@ mod tests {
             ("postgres:///auth", "names no host"),
             ("postgres://u@h/d?sslmode=always", "write disable, prefer"),
             ("postgres://u@h/d?pool_size=0", "from 1 to 1000"),
+            ("postgres://u@h/d?prepared_statements=maybe", "write true or false"),
             ("postgres://u@h/d?colour=red", "colour"),
         ] {
             assert!(refusal(url).contains(says), "{url}: {}", refusal(url));

@@ -114,7 +114,7 @@ async fn migrate(db: &Db) -> Result<Migrated> {
         if version <= applied {
             continue;
         }
-        match db.0.batch_execute(migration).await {
+        match db.0.client.batch_execute(migration).await {
             Ok(()) => {}
             Err(error) if is_in_the_way(&error) && applied == 0 => {
                 let Error { cause, fault } = error.into();

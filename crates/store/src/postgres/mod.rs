@@ -10,8 +10,8 @@
 //!
 //! Two use cases that race for one user or session meet at that row's lock: each begins by taking it, in the order
 //! user, then session, so that they wait for each other and never in a circle. Transactions are READ COMMITTED: what a
-//! statement sees is from after the lock was had. Nothing is left on a connection between transactions (no prepared
-//! statement, no setting), so a pooler in transaction mode may stand between.
+//! statement sees is from after the lock was had. Nothing is left on a connection between transactions (no setting, and
+//! no prepared statement unless the URL asks for it), so a pooler in transaction mode may stand between.
 
 mod admin;
 mod audit;

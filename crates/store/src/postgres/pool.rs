@@ -11,10 +11,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout_at;
-use tokio_postgres::Client;
 
 use super::config::Config;
-use super::sql;
+use super::sql::{self, Connection};
 use super::tls::Tls;
 use crate::StoreError;
 
@@ -37,7 +36,7 @@ pub(super) struct Pool {
 }
 
 struct Kept {
-    client: Arc<Client>,
+    connection: Arc<Connection>,
     born: Instant,
     epoch: u64,
 }
@@ -85,7 +84,7 @@ impl Pool {
 
     /// Asks the server to give up what a connection is doing. Nobody waits for it.
     pub(super) fn cancel(&self, lent: &Lent) {
-        let (token, tls) = (lent.client().cancel_token(), self.tls.clone());
+        let (token, tls) = (lent.connection().client.cancel_token(), self.tls.clone());
         tokio::spawn(async move { tokio::time::timeout(CANCEL_TIMEOUT, token.cancel_query(tls)).await });
     }
 
@@ -119,7 +118,7 @@ impl Pool {
 
     fn is_good(&self, kept: &Kept) -> bool {
         let epoch = self.epoch.load(Ordering::Acquire);
-        kept.epoch == epoch && !kept.client.is_closed() && kept.born.elapsed() < LIFETIME
+        kept.epoch == epoch && !kept.connection.client.is_closed() && kept.born.elapsed() < LIFETIME
     }
 
     /// Asks one host after the other. Each gets its share of the time that is left, so that one that is there and says
@@ -143,7 +142,11 @@ impl Pool {
                         }
                     });
                     self.host.store(index, Ordering::Relaxed);
-                    return Ok(Kept { client: Arc::new(client), born: Instant::now(), epoch });
+                    return Ok(Kept {
+                        connection: Arc::new(Connection::new(client, self.config.prepares())),
+                        born: Instant::now(),
+                        epoch,
+                    });
                 }
                 Ok(Err(error)) => trouble = unavailable(&sql::describe(&error)),
                 Err(_late) => trouble = unavailable("it let nobody in in time"),
@@ -158,8 +161,8 @@ impl Pool {
 }
 
 impl Lent {
-    pub(super) fn client(&self) -> &Arc<Client> {
-        &self.kept.client
+    pub(super) fn connection(&self) -> &Arc<Connection> {
+        &self.kept.connection
     }
 }
 

@@ -105,7 +105,7 @@ async fn advance(
         (now - policy.grace).millis(),
         (now + policy.grace).millis(),
     ];
-    db.first(update, params, |row| Ok((row::session(row)?, row::user(row, SESSION_WIDTH)?))).await
+    db.first_often(update, params, |row| Ok((row::session(row)?, row::user(row, SESSION_WIDTH)?))).await
 }
 
 /// What a session that could not just be moved on says to a token, if nothing follows from it.

@@ -106,7 +106,7 @@ pub(super) async fn with_user(db: &Db, id: SessionId) -> Result<Option<(Session,
         user_columns!(),
         " FROM sessions LEFT JOIN users ON users.id = sessions.user_id WHERE sessions.id = $1"
     );
-    db.first(query, params![sql::id(id)], |row| {
+    db.first_often(query, params![sql::id(id)], |row| {
         Ok((row::session(row)?, row::joined_user(row, SESSION_WIDTH)?))
     })
     .await

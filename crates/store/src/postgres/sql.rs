@@ -2,14 +2,17 @@
 //!
 //! Every statement is unnamed and says the types of its parameters: one message there, one back, and nothing is left
 //! behind on the connection, so that it works through a pooler that lends a server's connection for one transaction.
+//! Where the URL says that there is none (`prepared_statements=true`), the few that are most asked for have names, and
+//! the server plans them once a connection.
 
+use std::collections::HashMap;
 use std::error::Error as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_core::SessionId;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSql, ToSql, Type};
-use tokio_postgres::{Client, Row};
+use tokio_postgres::{Client, Row, Statement as Prepared};
 use uuid::Uuid;
 
 use crate::StoreError;
@@ -35,13 +38,20 @@ pub(super) enum Fault {
     Lost,
     /// The connection is gone. A transaction that wasn't being committed is undone.
     Connection,
-    /// The server takes no writes any more: it is a standby now. Nothing was done.
+    /// The server takes no writes any more, since it is a standby now; or it knows a prepared statement no more.
+    /// Nothing was done.
     ReadOnly,
 }
 
 /// A connection that a use case runs its statements on.
 #[derive(Clone)]
-pub(super) struct Db(pub(super) Arc<Client>);
+pub(super) struct Db(pub(super) Arc<Connection>);
+
+/// A connection, and the statements that the server knows by name on it, if it is to know any.
+pub(super) struct Connection {
+    pub(super) client: Client,
+    prepared: Option<Mutex<HashMap<&'static str, Prepared>>>,
+}
 
 /// A parameter and its type.
 pub(super) type Param<'a> = (&'a (dyn ToSql + Sync), Type);
@@ -99,7 +109,7 @@ impl Db {
     /// Runs a statement; how many rows it changed.
     pub(super) async fn run(&self, sql: &str, params: &[Param<'_>]) -> Result<u64> {
         let params = params.iter().map(|(value, of)| (*value, of.clone()));
-        Ok(self.0.execute_typed(sql, &params.collect::<Vec<_>>()).await?)
+        Ok(self.0.client.execute_typed(sql, &params.collect::<Vec<_>>()).await?)
     }
 
     /// The first row of a query, if there is one.
@@ -109,7 +119,22 @@ impl Db {
         params: &[Param<'_>],
         read: impl FnOnce(&Row) -> std::result::Result<T, StoreError>,
     ) -> Result<Option<T>> {
-        let rows = self.0.query_typed(sql, params).await?;
+        let rows = self.0.client.query_typed(sql, params).await?;
+        Ok(rows.first().map(read).transpose()?)
+    }
+
+    /// The same for a query that is asked for so often that the server may know it by name, where it keeps such names.
+    pub(super) async fn first_often<T>(
+        &self,
+        sql: &'static str,
+        params: &[Param<'_>],
+        read: impl FnOnce(&Row) -> std::result::Result<T, StoreError>,
+    ) -> Result<Option<T>> {
+        let Some(statement) = self.0.prepare(sql, params).await? else {
+            return self.first(sql, params, read).await;
+        };
+        let values: Vec<_> = params.iter().map(|(value, _)| *value).collect();
+        let rows = self.0.client.query(&statement, &values).await?;
         Ok(rows.first().map(read).transpose()?)
     }
 
@@ -120,13 +145,32 @@ impl Db {
         params: &[Param<'_>],
         mut read: impl FnMut(&Row) -> std::result::Result<T, StoreError>,
     ) -> Result<Vec<T>> {
-        let rows = self.0.query_typed(sql, params).await?;
+        let rows = self.0.client.query_typed(sql, params).await?;
         Ok(rows.iter().map(&mut read).collect::<std::result::Result<_, _>>()?)
     }
 
     /// Statements without parameters, several at once.
     pub(super) async fn batch(&self, sql: &str) -> Result<()> {
-        Ok(self.0.batch_execute(sql).await?)
+        Ok(self.0.client.batch_execute(sql).await?)
+    }
+}
+
+impl Connection {
+    pub(super) fn new(client: Client, prepares: bool) -> Self {
+        Self { client, prepared: prepares.then(Mutex::default) }
+    }
+
+    /// The statement, by its name on this connection; none where there are to be no names.
+    async fn prepare(&self, sql: &'static str, params: &[Param<'_>]) -> Result<Option<Prepared>> {
+        let Some(prepared) = &self.prepared else { return Ok(None) };
+        let known = prepared.lock().unwrap_or_else(PoisonError::into_inner).get(sql).cloned();
+        if known.is_some() {
+            return Ok(known);
+        }
+        let types: Vec<_> = params.iter().map(|(_, of)| of.clone()).collect();
+        let statement = self.client.prepare_typed(sql, &types).await?;
+        prepared.lock().unwrap_or_else(PoisonError::into_inner).insert(sql, statement.clone());
+        Ok(Some(statement))
     }
 }
 
@@ -241,6 +285,10 @@ fn fault(code: &SqlState) -> Fault {
         Some("08") => Fault::Connection,
         Some("57") if *code != SqlState::QUERY_CANCELED => Fault::Connection,
         _ if *code == SqlState::READ_ONLY_SQL_TRANSACTION => Fault::ReadOnly,
+        // A statement by name, after the tables have changed, or of another connection (behind a pooler after all).
+        _ if *code == SqlState::INVALID_SQL_STATEMENT_NAME || *code == SqlState::FEATURE_NOT_SUPPORTED => {
+            Fault::ReadOnly
+        }
         // Of a transaction that took too long, the server ended the whole connection.
         _ if *code == SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT => Fault::Connection,
         _ => Fault::Own,

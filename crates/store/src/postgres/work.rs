@@ -192,7 +192,7 @@ impl Job {
                 Some(lent) => lent,
                 None => self.pool().lend(self.deadline).await?,
             };
-            let db = Db(Arc::clone(lent.client()));
+            let db = Db(Arc::clone(lent.connection()));
             let work = work(db.clone(), Arc::clone(&args));
             let tried = timeout_at(self.deadline.into(), attempt(&db, shape, self.limit(), work)).await;
             let Ok(tried) = tried else {

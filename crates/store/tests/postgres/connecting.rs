@@ -1,9 +1,10 @@
 //! Opening a database.
 
+use countersign_store::EventKind;
 use countersign_store::postgres::{Migration, OpenError, Opening};
 use countersign_testing::{Cluster, free_port};
 
-use crate::support::{START, event, new_user};
+use crate::support::{POLICY, START, at, checked, event, new_session, new_user, rotated, token};
 use crate::{open, open_with};
 
 async fn refusal(url: &str, opening: &Opening) -> OpenError {
@@ -79,11 +80,29 @@ async fn a_password_is_proven_without_being_sent_and_a_wrong_one_is_told_without
     cluster.reload();
     let url = cluster.url("postgres");
     let store = open(&url.replace("postgres@", "ana:hunter2%20%26%20more@")).await;
-    store
-        .create_user(new_user("ben"), event(countersign_store::EventKind::UserCreated, START))
-        .await
-        .unwrap();
+    store.create_user(new_user("ben"), event(EventKind::UserCreated, START)).await.unwrap();
     let refused = refusal(&url.replace("postgres@", "ana:hunter3@"), &Opening::usual()).await;
     assert!(refused.to_string().contains("28P01"), "{refused}");
     assert!(!refused.to_string().contains("hunter3"), "{refused}");
+}
+
+#[tokio::test]
+async fn statements_that_the_server_knows_by_name_do_the_same_and_are_made_anew_where_it_forgot_them() {
+    let (cluster, url) = (Cluster::shared(), Cluster::shared().database());
+    let name = url.rsplit('/').next().unwrap();
+    let store = open(&format!("{url}?prepared_statements=true&pool_size=1")).await;
+    let user = new_user("ana");
+    let user = store.create_user(user, event(EventKind::UserCreated, START)).await.unwrap();
+    let mut session = new_session(user.id, START);
+    let login = event(EventKind::Login, START);
+    store.start_session(session.clone(), checked("hash of ana"), login).await.unwrap();
+    for turn in 1..=6 {
+        let rotation = store.rotate_session(token(&session), POLICY, at(turn * 20)).await.unwrap();
+        session = rotated(rotation);
+        assert_eq!(store.session(session.id).await.unwrap().unwrap().0, session);
+        if turn == 3 {
+            // As a migration might do it.
+            cluster.sql(name, "ALTER TABLE sessions ALTER COLUMN ip TYPE VARCHAR(100)");
+        }
+    }
 }

@@ -38,7 +38,7 @@ async fn a_server_that_stands_still_is_unavailable_in_time_and_used_again_when_i
     let cluster = Cluster::start();
     let url = cluster.database();
     let patience = Duration::from_millis(1500);
-    let store = open_with(&url, &Opening { patience, ..Opening::usual() }).await.unwrap();
+    let store = open_hasty(&url, patience).await;
     let user = make_user(&store).await;
     let session = log_in(&store, &user).await;
     let frozen = cluster.freeze();
@@ -119,11 +119,17 @@ async fn interrupted(cluster: &Cluster, url: &str, what: &str) {
     cluster.sql("postgres", &kill);
 }
 
-/// Holds a session's row, in a transaction of psql's, for a few seconds.
-fn hold(cluster: &'static Cluster, url: &str) -> std::thread::JoinHandle<String> {
+/// Holds the sessions' rows, in a transaction of psql's, for so many seconds.
+fn hold(cluster: &'static Cluster, url: &str, seconds: u32) -> std::thread::JoinHandle<String> {
     let name = database(url).to_owned();
-    let sql = "BEGIN; SELECT 1 FROM sessions FOR UPDATE; SELECT pg_sleep(3); COMMIT";
-    std::thread::spawn(move || cluster.sql(&name, sql))
+    let sql = format!("BEGIN; SELECT 1 FROM sessions FOR UPDATE; SELECT pg_sleep({seconds}); COMMIT");
+    std::thread::spawn(move || cluster.sql(&name, &sql))
+}
+
+/// A node with little patience, over tables that a patient one has made.
+async fn open_hasty(url: &str, patience: Duration) -> Store {
+    open(url).await.close().await;
+    open_with(url, &Opening { patience, ..Opening::usual() }).await.unwrap()
 }
 
 async fn until_held(cluster: &Cluster, url: &str) {
@@ -146,7 +152,7 @@ async fn a_rotation_whose_answer_was_lost_is_made_again_if_that_can_not_look_lik
     let cases = [(POLICY, None, true), (no_grace, Some([7; 32]), true), (no_grace, None, false)];
     for (policy, key, is_repeated) in cases {
         let session = log_in(&store, &user).await;
-        let holder = hold(cluster, &url);
+        let holder = hold(cluster, &url, 3);
         until_held(cluster, &url).await;
         let rotation = tokio::spawn({
             let (store, rotate) = (store.clone(), Rotate { key, ..token(&session) });
@@ -175,7 +181,7 @@ async fn a_transaction_that_was_cut_off_before_its_end_is_made_again_and_once() 
     let store = open(&url).await;
     let user = make_user(&store).await;
     let session = log_in(&store, &user).await;
-    let holder = hold(cluster, &url);
+    let holder = hold(cluster, &url, 3);
     until_held(cluster, &url).await;
     let end = tokio::spawn({
         let store = store.clone();
@@ -198,20 +204,20 @@ async fn a_statement_that_waits_too_long_is_given_up_here_and_at_the_server() {
     let store = open(&url).await;
     let user = make_user(&store).await;
     let session = log_in(&store, &user).await;
-    let hasty = open_with(&url, &Opening { patience, ..Opening::usual() }).await.unwrap();
-    let holder = hold(cluster, &url);
+    let hasty = open_hasty(&url, patience).await;
+    let holder = hold(cluster, &url, 8);
     until_held(cluster, &url).await;
     let begun = Instant::now();
     let end = hasty.end_session(session.id, None, EndReason::Logout, event(EventKind::SessionEnded, at(5)));
     assert!(is_unavailable(&end.await));
     assert!(is_unavailable(&hasty.rotate_session(token(&session), POLICY, at(20)).await));
-    assert!(begun.elapsed() < Duration::from_millis(2500), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
     let waiting = format!(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = '{}' AND wait_event_type = 'Lock'",
         database(&url)
     );
     while cluster.sql("postgres", &waiting) != "0" {
-        assert!(begun.elapsed() < Duration::from_millis(2900), "the server still works for nobody");
+        assert!(!holder.is_finished(), "the server still works for nobody");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     holder.join().unwrap();
@@ -223,12 +229,12 @@ async fn a_statement_that_waits_too_long_is_given_up_here_and_at_the_server() {
 async fn whoever_waits_too_long_for_a_connection_is_told_so() {
     let cluster = Cluster::shared();
     let url = format!("{}?pool_size=1", cluster.database());
-    let patience = Duration::from_millis(800);
-    let store = open_with(&url, &Opening { patience, ..Opening::usual() }).await.unwrap();
+    let patience = Duration::from_secs(2);
+    let store = open_hasty(&url, patience).await;
     let user = make_user(&store).await;
     let session = log_in(&store, &user).await;
     let name = database(url.split('?').next().unwrap());
-    let holder = hold(cluster, name);
+    let holder = hold(cluster, name, 3);
     until_held(cluster, name).await;
     let stuck = tokio::spawn({
         let store = store.clone();
@@ -238,11 +244,8 @@ async fn whoever_waits_too_long_for_a_connection_is_told_so() {
     tokio::time::sleep(Duration::from_millis(100)).await;
     let waits = timeout(Duration::from_secs(3), store.session(session.id)).await.unwrap();
     drop(stuck.await.unwrap());
-    match waits {
-        Err(StoreError::Unavailable(reason)) => assert!(reason.contains("busy"), "{reason}"),
-        // The first one was given up a moment before.
-        other => assert!(other.is_ok(), "{other:?}"),
-    }
+    // The first one was given up a moment before, perhaps in time for this one.
+    assert!(waits.is_ok() || is_unavailable(&waits), "{waits:?}");
     holder.join().unwrap();
 }
 
@@ -254,7 +257,7 @@ async fn what_was_asked_for_is_done_even_if_nobody_waits_but_tokens_for_nobody_a
     let user = make_user(&store).await;
     let (kept, ended) = (log_in(&store, &user).await, log_in(&store, &user).await);
     let name = database(url.split('?').next().unwrap());
-    let holder = hold(cluster, name);
+    let holder = hold(cluster, name, 3);
     until_held(cluster, name).await;
     // The only connection waits for the lock, so these two have not begun.
     let logout = event(EventKind::SessionEnded, at(5));
