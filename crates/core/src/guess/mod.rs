@@ -13,7 +13,7 @@
 //!    a row, networks where it hasn't logged in before share one try a minute ([`Ceiling`]).
 //! 5. Names that are no account are treated as if they were, so that a throttled one tells nothing.
 //!
-//! Where several nodes serve, they share the counts ([`shared`]).
+//! Where several nodes serve, they share the counts (`shared`).
 //!
 //! The windows live in memory, and so do the ceilings of names that are no account; an account's ceiling is stored
 //! and comes in with each request. Memory is bounded whatever is sent: three tables of `capacity` entries, each of
