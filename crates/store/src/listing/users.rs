@@ -23,7 +23,7 @@ use crate::{FieldFilter, FieldIs, User, UserCursor, UserFilter, UserSort};
 const STRETCH: u32 = 5000;
 
 /// How many stretches make a page, at most.
-pub(crate) const STRETCHES: usize = 3;
+pub(crate) const STRETCHES: usize = 2;
 
 /// The users that one of the filters leaves; the one with the fewest is to be found.
 pub(crate) struct Candidates {
