@@ -218,6 +218,8 @@ impl User {
         }
         self.check_dead(server, dice);
         if dice.below(3) == 0 {
+            // Nodes agree on the time to within a fraction of this. Until then another one may see no later moment.
+            sleep(site.news_take);
             self.be_robbed(server, dice);
         }
         if self.devices.len() > 4 {
