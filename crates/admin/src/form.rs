@@ -13,21 +13,23 @@ use url::form_urlencoded;
 
 use crate::answer::Refused;
 
-/// The most fields that are read.
-const FIELDS_MAX: usize = 1000;
+/// The most fields of a form or a query. A page of users, of groups or of permissions sends two for each row at most.
+const FIELDS_MAX: usize = 10_000;
 
 /// The fields of a request, as an extractor: of the body where it changes something, else of the query.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Fields(Vec<(String, String)>);
 
 impl Fields {
-    pub(crate) fn parse(text: &[u8]) -> Self {
-        Self(
-            form_urlencoded::parse(text)
-                .take(FIELDS_MAX)
-                .map(|(name, value)| (name.into(), value.into()))
-                .collect(),
-        )
+    /// Reads them all; where there are too many, none: what a form left out would be taken for unticked.
+    pub(crate) fn parse(text: &[u8]) -> Result<Self, Refused> {
+        let fields = form_urlencoded::parse(text).take(FIELDS_MAX + 1);
+        let fields: Vec<_> = fields.map(|(name, value)| (name.into(), value.into())).collect();
+        if fields.len() > FIELDS_MAX {
+            let sentence = format!("A form has at most {FIELDS_MAX} fields. Nothing was changed.");
+            return Err(Refused::Misfit(sentence));
+        }
+        Ok(Self(fields))
     }
 
     /// Whether a request says that its body is a form.
@@ -91,12 +93,19 @@ mod tests {
 
     #[test]
     fn the_first_value_of_a_field_counts() {
-        let fields = Fields::parse(b"a=1&a=2&b=%20x+y&c");
+        let fields = Fields::parse(b"a=1&a=2&b=%20x+y&c").unwrap();
         assert_eq!(fields.text("a"), "1");
         assert_eq!(fields.text("b"), " x y");
         assert!(fields.is_on("c") && !fields.is_on("d"));
         assert_eq!(fields.all("a").collect::<Vec<_>>(), ["1", "2"]);
         assert_eq!(fields.text("d"), "");
+    }
+
+    // attack 99
+    #[test]
+    fn a_form_with_too_many_fields_is_refused_and_not_cut() {
+        assert_eq!(Fields::parse(&b"a=1&".repeat(FIELDS_MAX)).unwrap().iter().count(), FIELDS_MAX);
+        assert!(matches!(Fields::parse(&b"a=1&".repeat(FIELDS_MAX + 1)), Err(Refused::Misfit(_))));
     }
 
     // attack 99

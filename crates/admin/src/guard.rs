@@ -66,6 +66,11 @@ impl Visit {
         self.actor.may(right)
     }
 
+    fn log_refusal(&self, why: &str) {
+        let (user, ip) = (self.user().id.0, self.client.ip.map(tracing::field::display));
+        tracing::warn!(target: "countersign::security", event = "admin_refused", user, ip, why);
+    }
+
     /// The use cases, as they may use them.
     pub(crate) fn people<'a>(&'a self, app: &'a App) -> People<'a> {
         app.service().people(&self.actor)
@@ -102,13 +107,16 @@ impl Guard {
             Fields::parse(&body)
         } else {
             Fields::parse(parts.uri.query().unwrap_or_default().as_bytes())
-        };
+        }
+        .map_err(IntoResponse::into_response)?;
         if let Access::Staff { right, proved } = self.access {
             let visit = self.visit(&parts).await?;
             if changes && !self.app.service().admin_csrf_is_right(&visit.staff, fields.text(CSRF)) {
+                visit.log_refusal("the form is of another session");
                 return Err(Refused::OtherForm.into_response());
             }
             if !right.is_none_or(|right| visit.may(right)) {
+                visit.log_refusal("they lack the permission");
                 return Err(Refused::NoRight.into_response());
             }
             let proof = fields.take(PROOF);

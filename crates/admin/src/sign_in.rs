@@ -104,7 +104,8 @@ pub(crate) async fn sign_out(State(app): State<App>, visit: Visit) -> Answer {
 pub(crate) fn own_path(wanted: &str) -> String {
     let ours = wanted == "/admin" || wanted.starts_with("/admin/") || wanted.starts_with("/admin?");
     let plain = wanted.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
-    let elsewhere = wanted.starts_with(SIGN_IN) || wanted.contains("//") || wanted.contains("..");
+    let has_dots = wanted.contains("..") || wanted.to_ascii_lowercase().contains("%2e");
+    let elsewhere = wanted.starts_with(SIGN_IN) || wanted.contains("//") || has_dots;
     if ours && plain && !elsewhere { wanted.to_owned() } else { FIRST_PAGE.to_owned() }
 }
 
@@ -132,6 +133,8 @@ mod tests {
             "/admin/\r\nSet-Cookie: a=b",
             "/admin//evil",
             "/admin/../evil",
+            "/admin/%2e%2E/evil",
+            "/admin/.%2E/evil",
             "/admin/sign-in?next=/admin/sign-in",
             " /admin/",
             "javascript:alert(1)",

@@ -5,8 +5,11 @@
 //!
 //! 1. Nobody gives what they don't have: a permission, a group, and (but for superusers) the flags of staff and
 //!    superusers ([`Rights::may_give`], [`Rights::may_give_group`]).
-//! 2. Nobody touches the account of one who has more: a superuser's, or that of staff with a permission that they
-//!    lack ([`Rights::may_touch`]). Else a link to set a password would be a way into it.
+//! 2. Nobody touches the account of one who has more: a superuser's, or that of anybody with a permission or a group
+//!    that they lack ([`Rights::may_touch`]). Else a link to set a password would be a way into it, and to what other
+//!    programs let it do.
+//! 3. Nobody takes from others what they couldn't give, by way of a group. Else one who has more could be made to have
+//!    less, and then be touched.
 
 use std::borrow::Borrow;
 use std::collections::BTreeSet;
@@ -214,8 +217,13 @@ impl Rights {
 
     /// Whether this user, who may change users, may change one with these rights.
     pub fn may_touch(&self, other: &Self) -> bool {
-        let covers = !other.is_staff || other.permissions.is_subset(&self.permissions);
+        let covers = other.permissions.is_subset(&self.permissions) && other.groups.is_subset(&self.groups);
         self.is_active && (self.is_superuser || !other.is_superuser && covers)
+    }
+
+    /// Whether this user may give one with these rights a link to set a password: when it is made, and when it is used.
+    pub fn may_link(&self, other: &Self) -> bool {
+        self.may_enter_admin() && self.allows(&BuiltIn::UsersLink) && self.may_touch(other)
     }
 
     /// Whether one with these rights may nothing that one with the others may not.
@@ -396,7 +404,10 @@ mod tests {
     fn nobody_touches_one_who_has_more() {
         let helper = staff(&["users.change", "users.link"]);
         assert!(helper.may_touch(&rights(&[])));
-        assert!(helper.may_touch(&rights(&["reports.view"])), "what a customer may do is no one's rank");
+        assert!(!helper.may_touch(&rights(&["reports.view"])), "a link would lead to the reports");
+        let in_group = |rights| Rights { groups: BTreeSet::from(["shop".parse().unwrap()]), ..rights };
+        assert!(!helper.may_touch(&in_group(rights(&[]))), "programs go by groups as well");
+        assert!(in_group(helper.clone()).may_touch(&in_group(rights(&[]))));
         assert!(helper.may_touch(&staff(&["users.change"])));
         assert!(!helper.may_touch(&staff(&["audit.view"])));
         assert!(!helper.may_touch(&superuser()));

@@ -118,7 +118,11 @@ pub static TABLES: &[Table] = &[
     table("user_permissions", 2, columns! { user_id Number, permission_id Number }),
     table("imported_users", 1, columns! { user_id Number, seen Text, password_is_ours Flag }),
     table("imported_groups", 1, columns! { name_key Text, permissions Text }),
-    table("password_links", 1, columns! { user_id Number, token_hash Bytes, expires_at Number }),
+    table(
+        "password_links",
+        1,
+        columns! { user_id Number, token_hash Bytes, expires_at Number, made_by Number },
+    ),
     table(
         "sessions",
         1,

@@ -345,9 +345,15 @@ impl Store {
         engine!(self, engine => engine.change_group(group, change, event).await)
     }
 
-    /// Deletes a group; its members lose what they had through it. `false`: no such group.
-    pub async fn delete_group(&self, group: GroupId, event: AuditEvent) -> Result<bool, StoreError> {
-        engine!(self, engine => engine.delete_group(group, event).await)
+    /// Deletes a group, if those who act could give it and all that it has; its members lose what they had through it.
+    /// The event, which is told all of that; `None`: no such group.
+    pub async fn delete_group(
+        &self,
+        group: GroupId,
+        reach: Reach,
+        event: AuditEvent,
+    ) -> Result<Option<AuditEvent>, PeopleError> {
+        engine!(self, engine => engine.delete_group(group, reach, event).await)
     }
 
     /// All permissions, by name.

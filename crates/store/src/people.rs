@@ -48,6 +48,12 @@ pub enum PeopleError {
     /// The user has rights that the one who acts has not ([`Reach::UpTo`]).
     #[error("this user may do more than you, so you can't change their account")]
     OutOfReach,
+    /// The group has a permission that the one who acts hasn't, and so can't take from others.
+    #[error("you don't have the permission {0} yourself, so you can't take it from others")]
+    NotYoursToTake(PermissionName),
+    /// The one who acts is not in the group.
+    #[error("you are not in the group {0} yourself, so you can't delete it")]
+    NotYourGroup(GroupName),
     /// The user is switched off, so a link to set a password would be of no use.
     #[error("this user is switched off; activate them first")]
     UserInactive,
@@ -335,6 +341,19 @@ impl Reach {
             Self::UpTo(own) => own.may_touch(other),
         }
     }
+
+    /// Refuses where the one who acts couldn't give what is gone with this group.
+    pub fn may_delete(&self, group: &Group) -> Result<(), PeopleError> {
+        let Self::UpTo(own) = self else { return Ok(()) };
+        if let Some(lacking) = group.permissions.iter().find(|permission| !own.may_give(permission)) {
+            return Err(PeopleError::NotYoursToTake(lacking.clone()));
+        }
+        if own.may_give_group(&group.name) {
+            Ok(())
+        } else {
+            Err(PeopleError::NotYourGroup(group.name.clone()))
+        }
+    }
 }
 
 /// A text that is no cursor.
@@ -458,6 +477,14 @@ pub(crate) fn group_changes(before: &Group, after: &Group) -> Map<String, Value>
 pub(crate) fn about_group(mut event: AuditEvent, id: GroupId, name: &GroupName) -> AuditEvent {
     event.detail.insert("group".to_owned(), name.as_str().into());
     event.detail.insert("group_id".to_owned(), id.0.into());
+    event
+}
+
+/// The event of a group that was made or deleted, with what its members could do.
+pub(crate) fn about_whole_group(event: AuditEvent, group: &Group) -> AuditEvent {
+    let mut event = about_group(event, group.id, &group.name);
+    let names: Vec<_> = group.permissions.iter().map(PermissionName::as_str).collect();
+    event.detail.insert("permissions".to_owned(), names.into());
     event
 }
 

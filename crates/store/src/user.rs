@@ -122,6 +122,10 @@ pub struct PasswordLink {
     pub hash: [u8; 32],
     /// Until when it is good.
     pub expires_at: Timestamp,
+    /// Who made it; `None`: an operator. It is good only as long as they may make it ([`Rights::may_link`]).
+    ///
+    /// [`Rights::may_link`]: countersign_core::Rights::may_link
+    pub made_by: Option<UserId>,
 }
 
 /// What a user changes of themselves; `None` leaves it as it is.

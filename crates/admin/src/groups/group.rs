@@ -31,6 +31,7 @@ struct GroupPage {
     ticks: Vec<Tick>,
     errors: FieldErrors,
     may_change: bool,
+    may_delete: bool,
     /// A name is what programs may go by.
     may_rename: bool,
 }
@@ -118,10 +119,11 @@ async fn shown(
         Err(Error::Denied(_)) => Vec::new(),
         Err(error) => return Err(error.into()),
     };
+    // What one couldn't give, one doesn't take.
     let ticks = known.into_iter().map(|permission| {
         let is_on = group.as_ref().is_some_and(|group| group.permissions.contains(&permission.name));
         Tick {
-            is_open: is_on || visit.actor.may_give(&permission.name),
+            is_open: visit.actor.may_give(&permission.name),
             is_on,
             name: permission.name.to_string(),
             description: permission.description,
@@ -136,6 +138,7 @@ async fn shown(
         members: group.as_ref().map(members).unwrap_or_default(),
         ticks: ticks.collect(),
         may_change,
+        may_delete: may_change && group.as_ref().is_some_and(|group| visit.actor.may_delete_group(group)),
         may_rename: may_change && (group.is_none() || visit.actor.is_superuser()),
         errors,
     };

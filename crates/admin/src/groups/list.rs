@@ -22,6 +22,8 @@ struct GroupsPage {
     rows: Vec<Row>,
     permissions: Vec<PermissionRow>,
     may_change: bool,
+    /// Whether permissions: it takes them from everyone.
+    may_delete: bool,
     pager: Pager,
 }
 
@@ -62,6 +64,7 @@ pub(crate) async fn page(State(app): State<App>, visit: Visit, fields: Fields) -
         rows: rows.collect(),
         permissions: permissions.collect(),
         may_change: visit.may(BuiltIn::GroupsChange),
+        may_delete: visit.actor.is_superuser(),
         pager: Pager::new(PATH, &[("q", fields.text("q"))], after, groups.next),
     };
     Ok(page_of(&shown))

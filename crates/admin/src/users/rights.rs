@@ -25,10 +25,9 @@ pub(crate) async fn change(
     form: Fields,
 ) -> Answer {
     let id = UserId(id);
-    let flags = form.is_on("flags");
     let change = PersonChange {
-        is_staff: flags.then(|| form.is_on("is_staff")),
-        is_superuser: flags.then(|| form.is_on("is_superuser")),
+        is_staff: flag(&form, "is_staff"),
+        is_superuser: flag(&form, "is_superuser"),
         groups: edit(&form, "group", "shown_group", |text| i64::from_str(text).ok().map(GroupId))?,
         permissions: edit(&form, "permission", "shown_permission", |text| {
             text.parse::<PermissionName>().ok()
@@ -37,6 +36,13 @@ pub(crate) async fn change(
     };
     visit.people(&app).change_user(id, change).await?;
     Ok(see_other(&path(id), app.cookies(), Some(Notice::Saved)))
+}
+
+/// A flag that was shown, if it was ticked or unticked: a page that was loaded before somebody was demoted doesn't promote
+/// them again.
+fn flag(form: &Fields, name: &str) -> Option<bool> {
+    let was_on = form.all("was").any(|flag| flag == name);
+    Some(form.is_on(name)).filter(|is_on| form.is_on("flags") && *is_on != was_on)
 }
 
 /// What was ticked comes; what was shown and isn't ticked goes.

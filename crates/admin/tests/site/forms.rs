@@ -151,8 +151,41 @@ async fn groups_and_permissions_come_and_go_as_they_are_ticked() {
     assert_eq!(site.rights_of("ana"), ["audit.view"]);
     root.post(&format!("{ana}/rights"), &[("flags", "shown"), ("is_staff", "on")]).await.leads_to(&ana);
     assert!(site.user("ana").await.is_staff);
-    root.post(&format!("{ana}/rights"), &[("flags", "shown")]).await.leads_to(&ana);
+    root.post(&format!("{ana}/rights"), &[("flags", "shown"), ("was", "is_staff")]).await.leads_to(&ana);
     assert!(!site.user("ana").await.is_staff);
+    // A page from before says that she is, as she was: that promotes nobody.
+    let stale = [("flags", "shown"), ("was", "is_staff"), ("is_staff", "on")];
+    root.post(&format!("{ana}/rights"), &stale).await.leads_to(&ana);
+    assert!(!site.user("ana").await.is_staff);
+}
+
+// attack 95
+#[tokio::test]
+async fn staff_take_nothing_from_others_that_they_could_not_give() {
+    let site = Site::new().await;
+    site.fill();
+    let mut root = site.signed_in("root").await;
+    let ana = format!("/admin/users/{}", site.ana());
+    root.post(&format!("{ana}/rights"), &[("group", "1")]).await.leads_to(&ana);
+    site.give("helper", &[UsersView, UsersChange, UsersLink, GroupsView, GroupsChange]);
+    let mut helper = site.signed_in("helper").await;
+    helper
+        .get("/admin/groups/1")
+        .await
+        .says("value=\"shop.see\" checked disabled")
+        .says_nothing_of("/delete");
+    helper.get("/admin/groups").await.says_nothing_of("/admin/permissions/delete");
+    let before = site.state();
+    for (path, fields) in [
+        ("/admin/groups/1", &[("shown_permission", "shop.see")][..]),
+        ("/admin/groups/1/delete", &[]),
+        ("/admin/permissions/delete", &[("name", "shop.see")]),
+        (&format!("{ana}/link"), &[]),
+    ] {
+        helper.post(path, fields).await.expect(StatusCode::FORBIDDEN);
+    }
+    assert_eq!(site.state(), before);
+    root.post("/admin/groups/1/delete", &[]).await.leads_to("/admin/groups");
 }
 
 // attack 95
@@ -192,7 +225,10 @@ async fn the_last_superuser_stays_one() {
     let id = site.user("root").await.id;
     for (path, fields) in [
         (format!("/admin/users/{id}/active"), &[("active", "off")][..]),
-        (format!("/admin/users/{id}/rights"), &[("flags", "shown"), ("is_staff", "on")]),
+        (
+            format!("/admin/users/{id}/rights"),
+            &[("flags", "shown"), ("was", "is_staff"), ("was", "is_superuser"), ("is_staff", "on")],
+        ),
         (format!("/admin/users/{id}/delete"), &[]),
     ] {
         root.post(&path, fields).await.expect(StatusCode::CONFLICT).says("last active superuser");

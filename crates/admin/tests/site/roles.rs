@@ -70,6 +70,12 @@ fn expected(route: &Route, role: Role) -> StatusCode {
         _ if is_get && route.path == "/admin/users/{id}/delete" && !has(BuiltIn::UsersView) => {
             StatusCode::FORBIDDEN
         }
+        // What may take rights from those who have more.
+        _ if matches!(route.path, "/admin/groups/{id}/delete" | "/admin/permissions/delete")
+            && role != Role::Superuser =>
+        {
+            StatusCode::FORBIDDEN
+        }
         // What won't do is told to who may see the user; who may not, isn't shown them.
         _ if route.path == "/admin/users/{id}" && !is_get && !has(BuiltIn::UsersView) => {
             StatusCode::FORBIDDEN

@@ -217,7 +217,23 @@ async fn staff_give_nothing_that_they_do_not_have() {
         is_staff: Some(false),
         ..first_name("Alice")
     };
+    assert_eq!(
+        denied(people.change_user(world.alice.id, as_it_stands.clone()).await),
+        Denied::OutOfReach,
+        "alice has more now"
+    );
+    let less = PersonChange { groups: Wanted::Set([own.id].into()), ..PersonChange::default() };
+    operator.change_user(world.alice.id, less).await.unwrap();
+    let as_it_stands = PersonChange { groups: Wanted::Set([own.id].into()), ..as_it_stands };
     people.change_user(world.alice.id, as_it_stands).await.unwrap();
+
+    // Nor take, by way of a group, what sue couldn't give.
+    let none = GroupEdit { permissions: Wanted::Set(BTreeSet::new()), ..GroupEdit::default() };
+    assert!(matches!(denied(people.change_group(admins.id, none).await), Denied::NotYoursToTake(_)));
+    assert!(matches!(denied(people.delete_group(admins.id).await), Denied::NotYoursToTake(_)));
+    let reports = operator.create_permission("reports.view", "").await.unwrap();
+    assert_eq!(denied(people.delete_permission(&reports).await), Denied::OnlySuperusers);
+    people.delete_group(own.id).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

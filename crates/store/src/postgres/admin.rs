@@ -116,9 +116,9 @@ impl Postgres {
     }
 }
 
-/// Ends all sessions of the admin site that a user has.
-pub(super) async fn end_all(db: &Db, user: UserId) -> Result<()> {
-    db.run("DELETE FROM admin_sessions WHERE user_id = $1", params![user.0]).await.map(drop)
+/// Ends all sessions of the admin site that a user has; whether there were any.
+pub(super) async fn end_all(db: &Db, user: UserId) -> Result<bool> {
+    Ok(db.run("DELETE FROM admin_sessions WHERE user_id = $1", params![user.0]).await? > 0)
 }
 
 async fn has_superuser(db: &Db) -> Result<bool> {

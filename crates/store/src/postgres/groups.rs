@@ -10,10 +10,10 @@ use super::people::{Changed, may_have, or_refuse, rights_changed};
 use super::sql::{self, Db, Result, params};
 use super::{Postgres, audit, links};
 use crate::listing::{cut, one_more};
-use crate::people::{about_group, group_changes};
+use crate::people::{about_group, about_whole_group, group_changes};
 use crate::row::{self, Columns, group_name, permission_name};
 use crate::{
-    AuditEvent, ChangedGroup, Edit, Group, GroupChange, GroupFilter, Page, PeopleError, Permission,
+    AuditEvent, ChangedGroup, Edit, Group, GroupChange, GroupFilter, Page, PeopleError, Permission, Reach,
     StoreError,
 };
 
@@ -71,17 +71,26 @@ impl Postgres {
         .await?
     }
 
-    pub(crate) async fn delete_group(&self, id: GroupId, event: AuditEvent) -> Answer<bool> {
-        self.write((id, event), |db, args| async move {
-            let (id, event) = &*args;
-            let delete = "DELETE FROM groups WHERE id = $1 RETURNING id, name";
-            let Some((_, name)) = db.first(delete, params![id.0], id_and_name).await? else {
-                return Ok(false);
-            };
-            rights_changed(&db, &about_group(event.clone(), *id, &name)).await?;
-            Ok(true)
+    pub(crate) async fn delete_group(
+        &self,
+        id: GroupId,
+        reach: Reach,
+        event: AuditEvent,
+    ) -> Changed<Option<AuditEvent>> {
+        self.write((id, reach, event), |db, args| async move {
+            let (id, reach, event) = &*args;
+            // Locked, and read after that: whoever gives it more waits, or was before.
+            if by_id(&db, *id, " FOR UPDATE").await?.is_none() {
+                return Ok(Ok(None));
+            }
+            let group = row::known(by_id(&db, *id, "").await?, "the group to delete")?;
+            or_refuse!(reach.may_delete(&group));
+            db.run("DELETE FROM groups WHERE id = $1", params![id.0]).await?;
+            let event = about_whole_group(event.clone(), &group);
+            rights_changed(&db, &event).await?;
+            Ok(Ok(Some(event)))
         })
-        .await
+        .await?
     }
 
     pub(crate) async fn permissions(&self) -> Answer<Vec<Permission>> {
@@ -146,10 +155,7 @@ pub(super) async fn create(
     let Some(id) = made.map(GroupId) else { return Ok(Err(PeopleError::GroupNameTaken)) };
     edit_permissions(db, id, &Edit { add: permissions.clone(), remove: BTreeSet::new() }).await?;
     let group = complete(db, id, name.clone()).await?;
-    let names: Vec<_> = group.permissions.iter().map(PermissionName::as_str).collect();
-    let mut event = about_group(event, id, name);
-    event.detail.insert("permissions".to_owned(), names.into());
-    audit::append(db, &event).await?;
+    audit::append(db, &about_whole_group(event, &group)).await?;
     Ok(Ok(group))
 }
 

@@ -2,10 +2,10 @@
 
 use countersign_core::{GroupId, Timestamp, UserId};
 
-use super::people::{Changed, or_refuse, within_reach};
+use super::people::{Changed, or_refuse, person, within_reach};
 use super::sql::{Db, Result, params};
 use super::{Postgres, audit, users};
-use crate::row::{self, user_columns};
+use crate::row::{self, Columns, user_columns};
 use crate::{AuditEvent, LinkHash, Password, PasswordLink, PeopleError, Reach, StoreError, User};
 
 type Answer<T> = std::result::Result<T, StoreError>;
@@ -22,10 +22,11 @@ impl Postgres {
             if !or_refuse!(within_reach(&db, link.user, reach).await?).user.is_active {
                 return Ok(Err(PeopleError::UserInactive));
             }
-            let upsert = "INSERT INTO password_links (user_id, token_hash, expires_at) VALUES ($1, $2, $3)
-                ON CONFLICT (user_id) DO UPDATE
-                SET token_hash = excluded.token_hash, expires_at = excluded.expires_at";
-            db.run(upsert, params![link.user.0, &link.hash[..], link.expires_at.millis()]).await?;
+            let upsert = "INSERT INTO password_links (user_id, token_hash, expires_at, made_by)
+                VALUES ($1, $2, $3, $4) ON CONFLICT (user_id) DO UPDATE SET token_hash = excluded.token_hash,
+                expires_at = excluded.expires_at, made_by = excluded.made_by";
+            let made_by = link.made_by.map(|maker| maker.0);
+            db.run(upsert, params![link.user.0, &link.hash[..], link.expires_at.millis(), made_by]).await?;
             audit::append(&db, event).await.map(Ok)
         })
         .await?
@@ -55,15 +56,27 @@ impl Postgres {
     }
 }
 
-/// Whose link this is, if it is still good.
+/// Whose link this is, if it is still good, and its maker may still make it.
 async fn owner(db: &Db, hash: &LinkHash, now: Timestamp) -> Result<Option<User>> {
     let query = concat!(
-        "SELECT ",
+        "SELECT password_links.made_by, ",
         user_columns!(),
         " FROM password_links JOIN users ON users.id = password_links.user_id
         WHERE password_links.token_hash = $1 AND password_links.expires_at > $2 AND users.is_active"
     );
-    db.first(query, params![&hash[..], now.millis()], |row| row::user(row, 0)).await
+    let maker_and_owner = |row: &_| Ok((Columns::number(row, 0)?.map(UserId), row::user(row, 1)?));
+    let found = db.first(query, params![&hash[..], now.millis()], maker_and_owner).await?;
+    let Some((maker, owner)) = found else { return Ok(None) };
+    Ok(if may_still(db, maker, owner.id).await? { Some(owner) } else { None })
+}
+
+/// Whether the maker of a link may make it now: they or its owner may have changed since, even while it was made.
+async fn may_still(db: &Db, maker: Option<UserId>, owner: UserId) -> Result<bool> {
+    let Some(maker) = maker else { return Ok(true) };
+    let (Some(maker), Some(owner)) = (person(db, maker).await?, person(db, owner).await?) else {
+        return Ok(false);
+    };
+    Ok(maker.rights().may_link(&owner.rights()))
 }
 
 /// Ends a user's open link.

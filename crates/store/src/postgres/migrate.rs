@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0004_admin.sql"),
     include_str!("migrations/0006_guess_counts.sql"),
     include_str!("migrations/0007_import.sql"),
+    include_str!("migrations/0008_link_makers.sql"),
 ];
 
 /// The locks that we take, of those that a database has for its applications: "CSig", and a number.

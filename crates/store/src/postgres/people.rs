@@ -10,7 +10,7 @@ use countersign_core::{ClaimsRoom, GroupId, PermissionName, Rights, UserId};
 use serde_json::Value;
 
 use super::sql::{self, Db, Result, params};
-use super::{Postgres, audit, fields, links, news, sessions, users};
+use super::{Postgres, admin, audit, fields, links, news, sessions, users};
 use crate::listing::Statement;
 use crate::listing::users::{self as users_list, Candidates, Sorted};
 use crate::people::{DETAIL, MEMBERSHIPS, changes, link_is_doubtful, page_of_users};
@@ -262,6 +262,9 @@ async fn carry_out(
     }
     if before.user.is_active && !after.user.is_active {
         sessions::end_all(db, id, None, EndReason::UserDeactivated, event.at).await?;
+    }
+    if before.user.is_staff && !after.user.is_staff {
+        admin::end_all(db, id).await?;
     }
     event.user = Some(id);
     event.detail.insert("changes".to_owned(), Value::Object(changes));

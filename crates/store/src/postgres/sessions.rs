@@ -78,8 +78,9 @@ impl Postgres {
             let (user, except, reason, event) = &*args;
             // Whoever ends many sessions of a user takes the user first.
             users::locked(&db, *user).await?;
+            let ended_in_admin = admin::end_all(&db, *user).await?;
             let ended = end_all(&db, *user, *except, *reason, event.at).await?;
-            if !ended.is_empty() {
+            if ended_in_admin || !ended.is_empty() {
                 audit::append(&db, event).await?;
             }
             Ok(ended.iter().filter(|end| end.was_live).count() as u64)

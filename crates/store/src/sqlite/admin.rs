@@ -110,10 +110,9 @@ impl Sqlite {
     }
 }
 
-/// Ends all sessions of the admin site that a user has.
-pub(super) fn end_all(db: &Connection, user: UserId) -> Result<()> {
-    sql::run(db, "DELETE FROM admin_sessions WHERE user_id = $1", [user.0])?;
-    Ok(())
+/// Ends all sessions of the admin site that a user has; whether there were any.
+pub(super) fn end_all(db: &Connection, user: UserId) -> Result<bool> {
+    Ok(sql::run(db, "DELETE FROM admin_sessions WHERE user_id = $1", [user.0])? > 0)
 }
 
 fn insert(db: &Connection, session: &AdminSession) -> Result<()> {

@@ -10,9 +10,11 @@ use serde_json::Value;
 use super::people::{Changed, permission_id, rights_changed};
 use super::sql::{self, Result};
 use super::{Sqlite, audit, links};
-use crate::people::{about_group, group_changes};
+use crate::people::{about_group, about_whole_group, group_changes};
 use crate::row::{self, group_name, permission_name};
-use crate::{AuditEvent, ChangedGroup, Edit, Group, GroupChange, GroupFilter, Page, PeopleError, Permission};
+use crate::{
+    AuditEvent, ChangedGroup, Edit, Group, GroupChange, GroupFilter, Page, PeopleError, Permission, Reach,
+};
 
 impl Sqlite {
     pub(crate) async fn groups(&self, filter: GroupFilter) -> Result<Page<Group, GroupName>> {
@@ -62,12 +64,19 @@ impl Sqlite {
         self.write_or_refuse(move |db| self::change(db, id, &change, event)).await
     }
 
-    pub(crate) async fn delete_group(&self, id: GroupId, event: AuditEvent) -> Result<bool> {
-        self.write(move |db| {
-            let delete = "DELETE FROM groups WHERE id = $1 RETURNING id, name";
-            let Some((_, name)) = sql::first(db, delete, [id.0], id_and_name)? else { return Ok(false) };
-            rights_changed(db, &about_group(event, id, &name))?;
-            Ok(true)
+    pub(crate) async fn delete_group(
+        &self,
+        id: GroupId,
+        reach: Reach,
+        event: AuditEvent,
+    ) -> Changed<Option<AuditEvent>> {
+        self.write_or_refuse(move |db| {
+            let Some(group) = by_id(db, id)? else { return Ok(None) };
+            reach.may_delete(&group)?;
+            sql::run(db, "DELETE FROM groups WHERE id = $1", [id.0])?;
+            let event = about_whole_group(event, &group);
+            rights_changed(db, &event)?;
+            Ok(Some(event))
         })
         .await
     }
@@ -123,7 +132,7 @@ pub(super) fn create(
     db: &Connection,
     name: &GroupName,
     permissions: BTreeSet<PermissionName>,
-    mut event: AuditEvent,
+    event: AuditEvent,
 ) -> Changed<Group> {
     let insert = "INSERT INTO groups (name, name_key) VALUES ($1, $2)
         ON CONFLICT (name_key) DO NOTHING RETURNING id";
@@ -131,9 +140,7 @@ pub(super) fn create(
         .ok_or(PeopleError::GroupNameTaken)?;
     edit_permissions(db, id, &Edit { add: permissions, remove: BTreeSet::new() })?;
     let group = by_id(db, id)?.ok_or(PeopleError::NoSuchGroup)?;
-    let names: Vec<_> = group.permissions.iter().map(PermissionName::as_str).collect();
-    event.detail.insert("permissions".to_owned(), names.into());
-    audit::append(db, &about_group(event, id, name))?;
+    audit::append(db, &about_whole_group(event, &group))?;
     Ok(group)
 }
 

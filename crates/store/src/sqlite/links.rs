@@ -3,7 +3,7 @@
 use countersign_core::{GroupId, Timestamp, UserId};
 use rusqlite::Connection;
 
-use super::people::{Changed, within_reach};
+use super::people::{Changed, person, within_reach};
 use super::sql::{self, Result};
 use super::{Sqlite, audit, users};
 use crate::row::{self, user_columns};
@@ -20,10 +20,11 @@ impl Sqlite {
             if !within_reach(db, link.user, &reach)?.user.is_active {
                 return Err(PeopleError::UserInactive);
             }
-            let upsert = "INSERT INTO password_links (user_id, token_hash, expires_at) VALUES ($1, $2, $3)
-                ON CONFLICT (user_id) DO UPDATE
-                SET token_hash = excluded.token_hash, expires_at = excluded.expires_at";
-            sql::run(db, upsert, (link.user.0, link.hash, link.expires_at.millis()))?;
+            let upsert = "INSERT INTO password_links (user_id, token_hash, expires_at, made_by)
+                VALUES ($1, $2, $3, $4) ON CONFLICT (user_id) DO UPDATE SET token_hash = excluded.token_hash,
+                expires_at = excluded.expires_at, made_by = excluded.made_by";
+            let made_by = link.made_by.map(|maker| maker.0);
+            sql::run(db, upsert, (link.user.0, link.hash, link.expires_at.millis(), made_by))?;
             Ok(audit::append(db, &event)?)
         })
         .await
@@ -49,15 +50,26 @@ impl Sqlite {
     }
 }
 
-/// Whose link this is, if it is still good.
+/// Whose link this is, if it is still good, and its maker may still make it.
 fn owner(db: &Connection, hash: &LinkHash, now: Timestamp) -> Result<Option<User>> {
     let query = concat!(
-        "SELECT ",
+        "SELECT password_links.made_by, ",
         user_columns!(),
         " FROM password_links JOIN users ON users.id = password_links.user_id
         WHERE password_links.token_hash = $1 AND password_links.expires_at > $2 AND users.is_active"
     );
-    sql::first(db, query, (hash, now.millis()), |row| row::user(row, 0))
+    let found = sql::first(db, query, (hash, now.millis()), |row| {
+        Ok((row.get::<_, Option<i64>>(0)?.map(UserId), row::user(row, 1)?))
+    })?;
+    let Some((maker, owner)) = found else { return Ok(None) };
+    Ok(if may_still(db, maker, owner.id)? { Some(owner) } else { None })
+}
+
+/// Whether the maker of a link may make it now: they or its owner may have changed since.
+fn may_still(db: &Connection, maker: Option<UserId>, owner: UserId) -> Result<bool> {
+    let Some(maker) = maker else { return Ok(true) };
+    let (Some(maker), Some(owner)) = (person(db, maker)?, person(db, owner)?) else { return Ok(false) };
+    Ok(maker.rights().may_link(&owner.rights()))
 }
 
 /// Ends a user's open link.

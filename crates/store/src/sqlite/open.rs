@@ -20,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003_fields.sql"),
     include_str!("migrations/0004_admin.sql"),
     include_str!("migrations/0007_import.sql"),
+    include_str!("migrations/0008_link_makers.sql"),
 ];
 
 /// How often, and how many times, a connection asks for a lock that another process holds: five seconds in all.

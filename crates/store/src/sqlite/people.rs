@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::sql::{self, Result};
 use super::users;
-use super::{Sqlite, audit, fields, links, news, sessions};
+use super::{Sqlite, admin, audit, fields, links, news, sessions};
 use crate::listing::Statement;
 use crate::listing::users::{self as users_list, Candidates, Sorted};
 use crate::people::{DETAIL, MEMBERSHIPS, changes, link_is_doubtful, page_of_users};
@@ -169,6 +169,9 @@ fn carry_out(
     }
     if before.user.is_active && !after.user.is_active {
         sessions::end_all(db, id, None, EndReason::UserDeactivated, event.at)?;
+    }
+    if before.user.is_staff && !after.user.is_staff {
+        admin::end_all(db, id)?;
     }
     if link_is_doubtful(&before, &after) {
         links::drop_of(db, id)?;

@@ -82,8 +82,9 @@ impl Sqlite {
         event: AuditEvent,
     ) -> Result<u64> {
         self.write(move |db| {
+            let ended_in_admin = admin::end_all(db, user)?;
             let ended = end_all(db, user, except, reason, event.at)?;
-            if !ended.is_empty() {
+            if ended_in_admin || !ended.is_empty() {
                 audit::append(db, &event)?;
             }
             Ok(ended.iter().filter(|end| end.was_live).count() as u64)

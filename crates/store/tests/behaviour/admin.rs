@@ -1,7 +1,7 @@
 use countersign_core::Seconds;
 use countersign_core::admin::{AdminSession, AdminSessionId, LIFETIME};
 use countersign_core::session::EndReason;
-use countersign_store::{AdminLogin, EventKind, NewUser, PeopleError, SetUpError, User};
+use countersign_store::{AdminLogin, EventKind, NewUser, PeopleError, Reach, SetUpError, User, UserChange};
 
 use crate::support::{Fixture, START, at, event, hash, laptop, new_user, password, stores};
 
@@ -99,6 +99,15 @@ async fn whatever_ends_all_sessions_of_a_user_ends_those_of_the_admin_site() {
         let reason = EndReason::EndedByUser;
         store.end_sessions(ana.id, None, reason, event(EventKind::SessionEnded, START)).await.unwrap();
         assert!(!is_there(&store, &session).await);
+        assert_eq!(store.audited(EventKind::SessionEnded).await.len(), 1, "though it was no other's");
+
+        start(&store, session.clone(), login(&ana)).await.unwrap();
+        let demoted = |is_staff| UserChange { is_staff: Some(is_staff), ..UserChange::default() };
+        for is_staff in [false, true] {
+            let event = event(EventKind::UserChanged, START);
+            store.change_user(ana.id, demoted(is_staff), Reach::Anyone, event).await.unwrap();
+            assert!(!is_there(&store, &session).await, "staff again, and not signed in");
+        }
 
         start(&store, session.clone(), login(&ana)).await.unwrap();
         let same = password("hash of ana", "argon2id");

@@ -57,6 +57,11 @@ impl Fixture {
         self.change_user(user, change, Reach::Anyone, event(EventKind::UserChanged, at(5))).await
     }
 
+    async fn delete_as_operator(&self, group: GroupId) -> bool {
+        let event = event(EventKind::GroupDeleted, at(2));
+        self.delete_group(group, Reach::Anyone, event).await.unwrap().is_some()
+    }
+
     async fn listed(&self, filter: UserFilter) -> UserPage {
         self.users(filter).await.unwrap()
     }
@@ -273,7 +278,8 @@ async fn nobody_reaches_an_account_that_may_more_than_they() {
             let change = UserChange { first_name: Some("X".to_owned()), ..UserChange::default() };
             let changed = store.change_user(user, change, reach(), event(EventKind::UserChanged)).await;
             assert_eq!(changed.is_ok(), reached);
-            let link = PasswordLink { user, hash: [u8::from(reached); 32], expires_at: at(60) };
+            let link =
+                PasswordLink { user, hash: [u8::from(reached); 32], expires_at: at(60), made_by: None };
             let linked = store.make_password_link(link, reach(), event(EventKind::PasswordLinkMade)).await;
             assert_eq!(linked.is_ok(), reached);
             let deleted = store.delete_user(user, reach(), event(EventKind::UserDeleted)).await;
@@ -374,11 +380,81 @@ async fn a_group_has_members_permissions_and_a_name_of_its_own() {
             store.change_group(GroupId(9), GroupChange::default(), event(EventKind::GroupChanged, at(1)));
         assert!(matches!(nobody.await, Err(PeopleError::NoSuchGroup)));
 
-        assert!(store.delete_group(editors, event(EventKind::GroupDeleted, at(2))).await.unwrap());
+        assert!(store.delete_as_operator(editors).await);
         assert_eq!(store.rights(ana).await.unwrap().unwrap().groups, BTreeSet::new());
         assert_eq!(store.group(editors).await.unwrap(), None);
-        assert!(!store.delete_group(editors, event(EventKind::GroupDeleted, at(2))).await.unwrap());
-        assert_eq!(store.audited(EventKind::GroupDeleted).await[0].event.detail["group"], "Writers");
+        assert!(!store.delete_as_operator(editors).await);
+        let told = &store.audited(EventKind::GroupDeleted).await[0].event;
+        assert_eq!(told.detail["group"], "Writers");
+        assert!(told.detail["permissions"].is_array(), "what its members lost");
+    }
+}
+
+// attack 95
+#[tokio::test]
+async fn a_group_is_deleted_by_one_who_could_give_it_and_all_it_has() {
+    for store in stores() {
+        let group = store.make_group("auditors", &["audit.view"]).await;
+        let staff = |groups: &[&str], names| Rights {
+            is_active: true,
+            is_staff: true,
+            groups: groups.iter().map(|name| group_name(name)).collect(),
+            permissions: permissions(names),
+            ..Rights::default()
+        };
+        let delete = async |rights| {
+            let event = event(EventKind::GroupDeleted, at(1));
+            store.delete_group(group, Reach::UpTo(rights), event).await
+        };
+        let lacking = delete(staff(&["auditors"], &["groups.change"])).await;
+        assert!(
+            matches!(lacking, Err(PeopleError::NotYoursToTake(name)) if name == permission("audit.view"))
+        );
+        let outside = delete(staff(&[], &["audit.view"])).await;
+        assert!(matches!(outside, Err(PeopleError::NotYourGroup(_))));
+        assert!(store.audited(EventKind::GroupDeleted).await.is_empty());
+        let event = delete(staff(&["auditors"], &["audit.view"])).await.unwrap().unwrap();
+        assert_eq!(event.detail["permissions"], json!(["audit.view"]));
+        assert_eq!(delete(staff(&["auditors"], &["audit.view"])).await.unwrap(), None);
+    }
+}
+
+// attack 94
+#[tokio::test]
+async fn a_link_counts_as_long_as_its_maker_may_make_it() {
+    for store in stores() {
+        let helper = NewUser {
+            is_staff: true,
+            permissions: permissions(&["users.link", "users.view"]),
+            ..new_user("helper")
+        };
+        let (ana, helper) = (store.make(new_user("ana")).await, store.make(helper).await);
+        let made = PasswordLink { made_by: Some(helper), ..link(ana, 1) };
+        let made = store.make_password_link(made, Reach::Anyone, event(EventKind::PasswordLinkMade, at(1)));
+        made.await.unwrap();
+        let owner = async || store.link_owner(1).await;
+        assert_eq!(owner().await, Some(ana));
+
+        let flag = |is_staff| UserChange { is_staff: Some(is_staff), ..UserChange::default() };
+        store.change(helper, flag(false)).await.unwrap();
+        assert_eq!(owner().await, None, "the maker is staff no more");
+        store.change(helper, flag(true)).await.unwrap();
+        assert_eq!(owner().await, Some(ana));
+
+        let may = |edit| UserChange { permissions: edit, ..UserChange::default() };
+        store.change(helper, may(remove(permissions(&["users.link"])))).await.unwrap();
+        assert_eq!(owner().await, None, "the maker may make no links");
+        store.change(helper, may(add(permissions(&["users.link"])))).await.unwrap();
+        assert_eq!(owner().await, Some(ana));
+
+        store.set_active(helper, false, event(EventKind::UserDeactivated, at(2))).await.unwrap();
+        let used = store.use_password_link([1; 32], password("x", "y"), event(EventKind::PasswordSet, at(2)));
+        assert_eq!(used.await.unwrap(), None, "the maker is switched off");
+        store.set_active(helper, true, event(EventKind::UserActivated, at(2))).await.unwrap();
+        assert_eq!(owner().await, Some(ana));
+
+        store.delete_user(helper, Reach::Anyone, event(EventKind::UserDeleted, at(2))).await.unwrap();
+        assert_eq!(owner().await, None, "the maker is gone");
     }
 }
 
@@ -464,7 +540,7 @@ async fn where_there_is_no_room_for_the_rights_no_session_starts_and_none_moves_
 }
 
 fn link(user: UserId, hash: u8) -> PasswordLink {
-    PasswordLink { user, hash: [hash; 32], expires_at: at(100) }
+    PasswordLink { user, hash: [hash; 32], expires_at: at(100), made_by: None }
 }
 
 impl Fixture {

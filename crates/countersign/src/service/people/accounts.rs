@@ -299,6 +299,7 @@ fn as_made(user: &NewUser) -> Map<String, Value> {
     let groups: Vec<_> = user.groups.iter().map(|group| group.0).collect();
     Map::from_iter([
         ("username".to_owned(), user.username.clone().into()),
+        ("email".to_owned(), user.email.clone().into()),
         ("is_active".to_owned(), user.is_active.into()),
         ("is_staff".to_owned(), user.is_staff.into()),
         ("is_superuser".to_owned(), user.is_superuser.into()),

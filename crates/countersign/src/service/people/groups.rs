@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use countersign_core::{BuiltIn, GroupId, GroupName, PermissionName};
-use countersign_store::{EventKind, GroupChange};
+use countersign_store::{AuditEvent, EventKind, GroupChange};
+use serde_json::{Map, Value};
 
 use super::{Group, GroupFilter, PAGE_MAX, Page, People, Permission, Wanted};
 use crate::service::{Error, audit};
@@ -45,11 +46,13 @@ impl People<'_> {
         let name = read_name(name)?;
         let event = self.actor.event(EventKind::GroupCreated, self.service.now());
         let group = self.service.store.create_group(name, permissions, event.clone()).await?;
-        audit::log(&event);
+        let detail = Map::from_iter([("group".to_owned(), group.name.as_str().into())]);
+        audit::log(&AuditEvent { detail, ..event });
         Ok(group)
     }
 
-    /// Changes a group. Needs `groups.change`; a new name needs a superuser.
+    /// Changes a group. Needs `groups.change`; a new name needs a superuser. Staff add and remove only permissions that
+    /// they have.
     pub async fn change_group(&self, id: GroupId, edit: GroupEdit) -> Result<Group, Error> {
         self.actor.needs(BuiltIn::GroupsChange)?;
         let before = self.service.store.group(id).await?.ok_or(Error::NotFound)?;
@@ -62,6 +65,7 @@ impl People<'_> {
             self.actor.needs_superuser()?;
         }
         self.actor.gives(&change.permissions.add)?;
+        self.actor.takes(&change.permissions.remove)?;
         let event = self.actor.event(EventKind::GroupChanged, self.service.now());
         let changed = self.service.store.change_group(id, change, event).await.map_err(or_gone)?;
         if let Some(event) = &changed.event {
@@ -70,12 +74,13 @@ impl People<'_> {
         Ok(changed.group)
     }
 
-    /// Deletes a group; its members lose what they had through it. Needs `groups.change`.
+    /// Deletes a group; its members lose what they had through it. Needs `groups.change`, and that who acts is in it and
+    /// has all its permissions.
     pub async fn delete_group(&self, id: GroupId) -> Result<(), Error> {
         self.actor.needs(BuiltIn::GroupsChange)?;
         let event = self.actor.event(EventKind::GroupDeleted, self.service.now());
-        let done = self.service.store.delete_group(id, event.clone()).await?;
-        self.service.told(done, &event).await
+        let deleted = self.service.store.delete_group(id, self.actor.reach(), event).await?;
+        self.service.told(true, &deleted.ok_or(Error::NotFound)?).await
     }
 
     /// All permissions, by name. Needs `groups.view` or `users.view`: who shows a user, shows what they may do.
@@ -95,20 +100,33 @@ impl People<'_> {
             let sentence = format!("Write at most {DESCRIPTION_MAX} characters, without control characters.");
             return Err(Error::field("description", sentence));
         }
-        let event = self.actor.event(EventKind::PermissionCreated, self.service.now());
+        let event = AuditEvent {
+            detail: named(&name),
+            ..self.actor.event(EventKind::PermissionCreated, self.service.now())
+        };
         let made = self.service.store.create_permission(name.clone(), description.to_owned(), event.clone());
         made.await?;
         audit::log(&event);
         Ok(name)
     }
 
-    /// Deletes a permission that isn't built in, and takes it from all who have it. Needs `groups.change`.
+    /// Deletes a permission that isn't built in, and takes it from all who have it. Needs `groups.change`, and a
+    /// superuser: it takes from everyone at once, however much they may.
     pub async fn delete_permission(&self, name: &PermissionName) -> Result<(), Error> {
         self.actor.needs(BuiltIn::GroupsChange)?;
-        let event = self.actor.event(EventKind::PermissionDeleted, self.service.now());
+        self.actor.needs_superuser()?;
+        let event = AuditEvent {
+            detail: named(name),
+            ..self.actor.event(EventKind::PermissionDeleted, self.service.now())
+        };
         let done = self.service.store.delete_permission(name.clone(), event.clone()).await?;
         self.service.told(done, &event).await
     }
+}
+
+/// What an event says of a permission.
+fn named(permission: &PermissionName) -> Map<String, Value> {
+    Map::from_iter([("permission".to_owned(), permission.as_str().into())])
 }
 
 fn read_name(name: &str) -> Result<GroupName, Error> {

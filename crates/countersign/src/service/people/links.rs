@@ -2,7 +2,7 @@
 //!
 //! A link has a token of 256 random bits, kept as its hash; it is good once, for a day. It leads to the configured
 //! public URL, whatever a request said of the host. A newer link, a password that was set otherwise, another address, more
-//! rights or being switched off end it. Whoever uses it ends all sessions of the account.
+//! rights or being switched off end it; and it counts only as long as who made it might make it. Whoever uses it ends all sessions of the account.
 
 use std::fmt;
 
@@ -42,7 +42,8 @@ impl People<'_> {
         self.actor.needs(BuiltIn::UsersLink)?;
         let token = self.service.new_token()?;
         let expires_at = self.service.now() + LIFETIME;
-        let link = PasswordLink { user, hash: sha256(token.as_bytes()), expires_at };
+        let link =
+            PasswordLink { user, hash: sha256(token.as_bytes()), expires_at, made_by: self.actor.user() };
         let event = self.done_to(user, EventKind::PasswordLinkMade);
         self.service.store.make_password_link(link, self.actor.reach(), event.clone()).await?;
         audit::log(&event);

@@ -5,8 +5,9 @@
 //!
 //! 1. Staff give nothing that they don't have themselves: no permission, no group. The flags of staff and superusers
 //!    are the superusers' to give and take.
-//! 2. Staff don't touch the account of one who may more than they: a superuser's, or that of staff with a permission that
-//!    they lack.
+//! 2. Staff don't touch the account of one who may more than they: a superuser's, or that of anybody with a permission
+//!    or a group that they lack. Nor do they bring such a one down: they take nothing from a group that they couldn't
+//!    give, delete no group that they couldn't give, and no permission.
 //! 3. The last active superuser can't be deleted, switched off or demoted, by nobody.
 //! 4. Nobody chooses or sees the password of another: a link lets its owner set it ([`links`]).
 //!
@@ -70,9 +71,15 @@ pub enum Denied {
     /// They would give a permission that they don't have.
     #[error("You don't have the permission {0} yourself, so you can't give it.")]
     NotYoursToGive(PermissionName),
+    /// They would take from others a permission that they don't have.
+    #[error("You don't have the permission {0} yourself, so you can't take it from others.")]
+    NotYoursToTake(PermissionName),
     /// They would put somebody into a group that they aren't in.
     #[error("You are not in the group {0} yourself, so you can't put others into it.")]
     NotYourGroup(GroupName),
+    /// They would delete a group that they aren't in.
+    #[error("You are not in the group {0} yourself, so you can't delete it.")]
+    NotYoursToDelete(GroupName),
     /// It is for superusers.
     #[error("Only a superuser can do this.")]
     OnlySuperusers,
@@ -155,6 +162,19 @@ impl Actor {
         }
     }
 
+    /// Whether they may delete this group, if they may change groups.
+    pub fn may_delete_group(&self, group: &Group) -> bool {
+        self.reach().may_delete(group).is_ok()
+    }
+
+    /// Which user they are; none: an operator.
+    fn user(&self) -> Option<UserId> {
+        match self {
+            Self::Operator => None,
+            Self::Staff(staff) => Some(staff.user),
+        }
+    }
+
     fn needs(&self, permission: BuiltIn) -> Result<(), Denied> {
         if self.may(permission) { Ok(()) } else { Err(Denied::Needs(permission)) }
     }
@@ -167,6 +187,13 @@ impl Actor {
         match permissions.iter().find(|permission| !self.may_give(permission)) {
             None => Ok(()),
             Some(permission) => Err(Denied::NotYoursToGive(permission.clone())),
+        }
+    }
+
+    fn takes(&self, permissions: &BTreeSet<PermissionName>) -> Result<(), Denied> {
+        match permissions.iter().find(|permission| !self.may_give(permission)) {
+            None => Ok(()),
+            Some(permission) => Err(Denied::NotYoursToTake(permission.clone())),
         }
     }
 
@@ -235,6 +262,8 @@ impl From<PeopleError> for Error {
                 Self::field("name", error.to_string())
             }
             PeopleError::OutOfReach => Denied::OutOfReach.into(),
+            PeopleError::NotYoursToTake(permission) => Denied::NotYoursToTake(permission).into(),
+            PeopleError::NotYourGroup(group) => Denied::NotYoursToDelete(group).into(),
             PeopleError::BuiltIn | PeopleError::LastSuperuser | PeopleError::UserInactive => {
                 Self::Conflict(error.to_string())
             }
