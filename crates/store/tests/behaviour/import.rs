@@ -232,7 +232,7 @@ async fn a_group_that_is_here_is_joined_and_one_that_was_deleted_here_stays_so()
         let here = store.create_group(group("Editors"), BTreeSet::new(), made).await.unwrap();
         assert_eq!(groups(&store, &[("editors", &["shop.sell"])]).await, [GroupArrival::Joined]);
         assert_eq!(store.group(here.id).await.unwrap().unwrap().permissions, names(&["shop.sell"]));
-        store.delete_group(here.id, event(EventKind::GroupDeleted, at(2))).await.unwrap();
+        store.delete_group(here.id, Reach::Anyone, event(EventKind::GroupDeleted, at(2))).await.unwrap();
         assert_eq!(groups(&store, &[("Editors", &["shop.sell"])]).await, [GroupArrival::Deleted]);
     }
 }
