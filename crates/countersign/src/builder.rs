@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+#[cfg(feature = "postgres")]
+use std::time::Duration;
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use countersign_core::Clock;
@@ -53,6 +55,10 @@ enum Way {
     Tool,
     /// To look at it, and change nothing.
     Look,
+    /// To bring it up to date, beside a server or without one, however long that takes.
+    Migrate,
+    /// To read or write all of it, while no server has it.
+    Copy,
 }
 
 type Change = Box<dyn FnOnce(&mut Settings) + Send>;
@@ -200,7 +206,7 @@ impl Builder {
 /// Brings a database up to date, also with what the custom fields ask of it, and does nothing else: it needs no secret, and a server beside it needs no right to
 /// change tables.
 pub async fn migrate(database: &Database, fields: &UserFields) -> Result<(), BuildError> {
-    let store = open(database, fields, Way::Tool).await?;
+    let store = open(database, fields, Way::Migrate).await?;
     let entered = crate::service::fields::enter_all(&store, fields).await;
     store.close().await;
     Ok(entered.map_err(StartError::from)?)
@@ -214,8 +220,8 @@ pub async fn copy(
     fields: &UserFields,
     progress: impl FnMut(Progress),
 ) -> Result<Vec<Copied>, CopyError> {
-    let source = open(from, fields, Way::Serve).await.map_err(CopyError::Source)?;
-    let copied = match open(to, fields, Way::Serve).await.map_err(CopyError::Target) {
+    let source = open(from, fields, Way::Copy).await.map_err(CopyError::Source)?;
+    let copied = match open(to, fields, Way::Copy).await.map_err(CopyError::Target) {
         Ok(target) => {
             let copied = crate::service::copy::copy(&source, &target, &from.to_string(), progress).await;
             target.close().await;
@@ -249,8 +255,8 @@ async fn open(database: &Database, fields: &UserFields, way: Way) -> Result<Stor
         #[cfg(feature = "sqlite")]
         Database::Sqlite(path) => {
             let opening = match way {
-                Way::Serve => sqlite::Opening::server(),
-                Way::Tool => sqlite::Opening::tool(),
+                Way::Serve | Way::Copy => sqlite::Opening::server(),
+                Way::Tool | Way::Migrate => sqlite::Opening::tool(),
                 Way::Look => sqlite::Opening::look(),
             };
             let opening = sqlite::Opening { fields, ..opening };
@@ -264,10 +270,16 @@ async fn open(database: &Database, fields: &UserFields, way: Way) -> Result<Stor
         #[cfg(feature = "postgres")]
         Database::Postgres(config) => {
             let migration = match way {
-                Way::Serve | Way::Tool => postgres::Migration::Apply,
+                Way::Serve | Way::Tool | Way::Migrate | Way::Copy => postgres::Migration::Apply,
                 Way::Look => postgres::Migration::Refuse,
             };
-            let opening = postgres::Opening { fields, migration, ..postgres::Opening::usual() };
+            let usual = postgres::Opening::usual();
+            // Whole tables take longer than a request may.
+            let patience = match way {
+                Way::Migrate | Way::Copy => Duration::from_hours(1),
+                Way::Serve | Way::Tool | Way::Look => usual.patience,
+            };
+            let opening = postgres::Opening { fields, migration, patience };
             Ok(Store::Postgres(postgres::Postgres::open((**config).clone(), &opening).await?))
         }
     }

@@ -55,6 +55,9 @@ use self::sql::params;
 use self::work::IfUnknown;
 use crate::StoreError;
 
+/// How many connections the news have: one to ask twice a second, one for who has just written.
+const NEWS: usize = 2;
+
 /// How to open the database.
 #[derive(Clone, Debug)]
 pub struct Opening {
@@ -83,6 +86,8 @@ pub struct Postgres(Arc<Inner>);
 
 struct Inner {
     pool: Pool,
+    /// For the news alone: were they late, every request would ask the store, and make them later.
+    news: Pool,
     patience: Duration,
     fields: Arc<UserFields>,
     walk: Mutex<Walk>,
@@ -101,8 +106,10 @@ impl Postgres {
     /// Opens the database, making its tables or bringing them up to date where that is asked for and needed.
     pub async fn open(config: Config, opening: &Opening) -> Result<Self, OpenError> {
         let tls = config.tls().map_err(|error| OpenError::Tls(error.to_string()))?;
+        let size = config.pool_size();
         let inner = Inner {
-            pool: Pool::new(config, tls),
+            news: Pool::new(config.clone(), tls.clone(), NEWS),
+            pool: Pool::new(config, tls, size),
             patience: opening.patience,
             fields: Arc::clone(&opening.fields),
             walk: Mutex::default(),
@@ -119,6 +126,7 @@ impl Postgres {
     }
 
     pub(crate) async fn close(&self) {
+        self.0.news.close();
         self.0.pool.close();
         self.0.pool.wait_until_idle(self.0.patience).await;
     }

@@ -22,7 +22,7 @@ type Answer<T> = std::result::Result<T, StoreError>;
 /// waits for a standby's word ends with the failover.
 const PATIENCE: Duration = Duration::from_mins(15);
 /// How many missing numbers are asked for at most: the latest.
-const MISSING: usize = 1000;
+const MISSING: usize = 10_000;
 /// How many numbers a server leaves out that was killed.
 const SKIPPED: i64 = 32;
 
@@ -38,7 +38,7 @@ pub(super) struct Reader {
 impl Postgres {
     pub(crate) async fn news_head(&self) -> Answer<NewsSeq> {
         // With the numbers just below the head, to see which of them are missing.
-        let seqs = self.read((), |db, _| async move {
+        let seqs = self.read_news((), |db, _| async move {
             let query = "SELECT seq FROM news ORDER BY seq DESC LIMIT $1";
             db.all(query, params![row::count(MISSING as u64)], |row| row.number_there(0)).await
         });
@@ -57,7 +57,7 @@ impl Postgres {
 
     pub(crate) async fn news(&self, after: NewsSeq) -> Answer<News> {
         let missing: Vec<i64> = self.0.reader().missing.keys().copied().collect();
-        let rows = self.read((after, missing), |db, args| async move {
+        let rows = self.read_news((after, missing), |db, args| async move {
             let (after, missing) = &*args;
             let query = concat!(
                 "SELECT ",

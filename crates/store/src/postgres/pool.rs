@@ -26,6 +26,7 @@ const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) struct Pool {
     config: Config,
     tls: Tls,
+    size: usize,
     places: Arc<Semaphore>,
     /// The one that came back last goes out first: the others may grow old.
     idle: Mutex<VecDeque<Kept>>,
@@ -48,10 +49,11 @@ pub(super) struct Lent {
 }
 
 impl Pool {
-    pub(super) fn new(config: Config, tls: Tls) -> Self {
-        let places = Arc::new(Semaphore::new(config.pool_size()));
+    /// A pool of at most so many connections.
+    pub(super) fn new(config: Config, tls: Tls, size: usize) -> Self {
+        let places = Arc::new(Semaphore::new(size));
         let (epoch, host) = (AtomicU64::new(0), AtomicUsize::new(0));
-        Self { config, tls, places, idle: Mutex::default(), epoch, host }
+        Self { config, tls, size, places, idle: Mutex::default(), epoch, host }
     }
 
     /// A connection, by then at the latest.
@@ -97,7 +99,7 @@ impl Pool {
     /// Waits until none is lent.
     pub(super) async fn wait_until_idle(&self, patience: Duration) {
         let begun = Instant::now();
-        while self.places.available_permits() < self.config.pool_size() && begun.elapsed() < patience {
+        while self.places.available_permits() < self.size && begun.elapsed() < patience {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }

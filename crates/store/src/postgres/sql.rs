@@ -280,6 +280,8 @@ fn without_code(error: &tokio_postgres::Error) -> Fault {
 
 fn fault(code: &SqlState) -> Fault {
     match code.code().get(..2) {
+        // Whether the statement was done is unknown (40003), as if the connection had broken.
+        Some("40") if code.code() == "40003" => Fault::Connection,
         Some("40") => Fault::Lost,
         // Connection exceptions, and a server that is going down; not a statement that was cancelled.
         Some("08") => Fault::Connection,

@@ -6,25 +6,31 @@
 //! came, nobody knows. Then only a use case that says that twice is as good as once is repeated; for all others that is
 //! [`StoreError::Unavailable`], in words that say so.
 //!
-//! **When it is given up.** All of it has one deadline. What isn't answered by then is cancelled at the server (which
-//! works through a pooler too), and its connection is dropped, since nobody knows its state. Inside a transaction the
-//! server has the same limits from us, should our request to cancel not get there.
+//! **When it is given up.** All of it has one deadline, and the caller hears no later. What isn't answered by then is
+//! cancelled at the server (which works through a pooler too), and its connection is dropped, since nobody knows its
+//! state. A change isn't cancelled where a synchronous standby confirms changes: while PostgreSQL waits for its word, to
+//! cancel means to show the change to everyone though only this machine has it, and a repeat would be told that it is
+//! done. Such a change keeps its connection, and its place in the pool, until it ends. Inside a transaction the server
+//! has our limit for each statement, but none for the COMMIT.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::time::{sleep, timeout_at};
+use tokio::time::{sleep, timeout, timeout_at};
 
 use super::Postgres;
 use super::pool::{Lent, Pool};
 use super::sql::{Db, Error, Fault, Result};
 use crate::StoreError;
+use crate::row::Columns;
 
 /// How often a use case that lost against another one is tried again.
 const TRIES: u32 = 10;
 /// The pause before a new try, longer each time, so that those who met don't meet again.
 const PAUSE: Duration = Duration::from_millis(3);
+/// How long the question may take whether a change may be cancelled.
+const PATIENCE_TO_ASK: Duration = Duration::from_secs(1);
 /// How often a use case whose connection broke gets another one.
 const CONNECTIONS: u32 = 3;
 
@@ -40,6 +46,8 @@ pub(super) enum IfUnknown {
 /// How a use case uses its connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Shape {
+    /// Nothing is changed.
+    Read,
     /// One statement, which is a transaction by itself.
     Statement(IfUnknown),
     /// Several, between BEGIN and COMMIT.
@@ -55,7 +63,19 @@ impl Postgres {
         F: Future<Output = Result<T>> + Send + 'static,
         W: Fn(Db, Arc<A>) -> F + Send + 'static,
     {
-        self.if_awaited(Shape::Statement(IfUnknown::Repeat), args, work).await
+        self.if_awaited(Shape::Read, args, work).await
+    }
+
+    /// Reads on the connection that is kept for the news: they must come through however many requests wait.
+    pub(super) async fn read_news<A, T, F, W>(&self, args: A, work: W) -> std::result::Result<T, StoreError>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+        W: Fn(Db, Arc<A>) -> F + Send + 'static,
+    {
+        let job = Job { lane: Lane::News, ..self.job() };
+        job.detached(None, Shape::Read, args, work).await
     }
 
     /// Does `work` in a transaction. An error of `work` undoes what it did. It is done even if its caller goes away.
@@ -136,13 +156,21 @@ impl Postgres {
 
     fn job(&self) -> Job {
         let deadline = Instant::now() + self.0.patience;
-        Job { postgres: self.clone(), deadline, tries: TRIES, connections: CONNECTIONS }
+        Job { postgres: self.clone(), lane: Lane::Requests, deadline, tries: TRIES, connections: CONNECTIONS }
     }
+}
+
+/// Whose connections are used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Lane {
+    Requests,
+    News,
 }
 
 /// A use case on its way, and what is left of our patience with it.
 struct Job {
     postgres: Postgres,
+    lane: Lane,
     deadline: Instant,
     tries: u32,
     connections: u32,
@@ -184,7 +212,8 @@ impl Job {
         work: W,
     ) -> std::result::Result<T, StoreError>
     where
-        F: Future<Output = Result<T>>,
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
         W: Fn(Db, Arc<A>) -> F,
     {
         loop {
@@ -194,10 +223,20 @@ impl Job {
             };
             let db = Db(Arc::clone(lent.connection()));
             let work = work(db.clone(), Arc::clone(&args));
-            let tried = timeout_at(self.deadline.into(), attempt(&db, shape, self.limit(), work)).await;
-            let Ok(tried) = tried else {
-                self.pool().cancel(&lent);
+            let mut tried = Box::pin(attempt(db, shape, self.limit(), work));
+            let Ok(tried) = timeout_at(self.deadline.into(), &mut tried).await else {
                 self.pool().suspect_all();
+                if shape == Shape::Read {
+                    self.pool().cancel(&lent);
+                } else {
+                    tokio::spawn(async move {
+                        if self.may_cancel().await {
+                            self.pool().cancel(&lent);
+                        }
+                        let _ = tried.await;
+                        drop(lent);
+                    });
+                }
                 return Err(late());
             };
             match tried {
@@ -211,6 +250,19 @@ impl Job {
                 }
             }
         }
+    }
+
+    /// Whether a change may be cancelled: nowhere does a synchronous standby have to confirm it. Where that can't be
+    /// asked, it may not.
+    async fn may_cancel(&self) -> bool {
+        let news = &self.postgres.0.news;
+        let Ok(lent) = news.lend(Instant::now() + PATIENCE_TO_ASK).await else { return false };
+        let db = Db(Arc::clone(lent.connection()));
+        let query = "SELECT current_setting('synchronous_standby_names') = ''";
+        let asked = timeout(PATIENCE_TO_ASK, db.first(query, &[], |row| row.flag(0))).await;
+        let Ok(Ok(alone)) = asked else { return false };
+        news.give_back(lent);
+        alone.unwrap_or(false)
     }
 
     /// What becomes of the connection.
@@ -228,7 +280,7 @@ impl Job {
         shape: Shape,
     ) -> std::result::Result<(), StoreError> {
         let Failure { error, unknown } = failure;
-        if unknown && shape != Shape::Statement(IfUnknown::Repeat) {
+        if unknown && !matches!(shape, Shape::Read | Shape::Statement(IfUnknown::Repeat)) {
             let reason = format!("{}; what was asked for may have been done or not", error.cause);
             return Err(StoreError::Unavailable(reason));
         }
@@ -254,17 +306,20 @@ impl Job {
     }
 
     fn pool(&self) -> &Pool {
-        &self.postgres.0.pool
+        match self.lane {
+            Lane::Requests => &self.postgres.0.pool,
+            Lane::News => &self.postgres.0.news,
+        }
     }
 }
 
 async fn attempt<T>(
-    db: &Db,
+    db: Db,
     shape: Shape,
     limit: Duration,
     work: impl Future<Output = Result<T>>,
 ) -> std::result::Result<T, Failure> {
-    if let Shape::Statement(_) = shape {
+    if shape != Shape::Transaction {
         // A statement that the server refused has done nothing; only one whose connection broke may have.
         return work.await.map_err(|error| Failure { unknown: error.fault == Fault::Connection, error });
     }
@@ -278,7 +333,7 @@ async fn attempt<T>(
     db.batch(&begin).await.map_err(undone)?;
     match work.await {
         Ok(value) => {
-            let committed = db.batch("COMMIT").await;
+            let committed = db.batch("SET LOCAL statement_timeout = 0; COMMIT").await;
             committed.map_err(|error| Failure { unknown: error.fault == Fault::Connection, error })?;
             Ok(value)
         }
