@@ -481,8 +481,8 @@ impl Store {
         engine!(self, engine => engine.live_sessions().await)
     }
 
-    /// Removes one small batch of sessions that ended or expired before `sessions_before`, news before
-    /// `news_before` and audit rows before `audit_before`; how many rows went. Zero: nothing to do for now.
+    /// Removes one small batch of sessions that ended or expired before `sessions_before`, news (and shared
+    /// counts of guesses) before `news_before` and audit rows before `audit_before`; how many rows went. Zero: nothing to do for now.
     ///
     /// Sessions whose time just ran out are found on a walk through all of them, ten thousand a call: where there are
     /// more, it takes several calls to come round.

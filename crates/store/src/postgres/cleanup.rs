@@ -62,7 +62,7 @@ async fn remove(db: &Db, before: Before, walk: Walk) -> Result<(u64, Walk)> {
     let news = "DELETE FROM news WHERE seq IN (SELECT seq FROM news WHERE at < $1 ORDER BY seq LIMIT $2)";
     let audit = "DELETE FROM audit WHERE seq IN (SELECT seq FROM audit WHERE at < $1 ORDER BY at LIMIT $2)
         AND at < $1";
-    let mut removed = counts::clean_up(db).await?;
+    let mut removed = counts::clean_up(db, before.news).await?;
     removed += db.run(news, params![before.news.millis(), BATCH]).await?;
     removed += db.run(audit, params![before.audit.millis(), BATCH]).await?;
     removed += remove_sessions(db, before.sessions, found).await?;

@@ -67,15 +67,14 @@ async fn keep(db: &Db, keys: &[Uuid; 3], counts: [StoredCount; 3]) -> Result<()>
     db.run(update, params![keys.to_vec(), bytes, worth, over_at]).await.map(drop)
 }
 
-/// Removes counts that are worth nothing any more, and the least of those that are too many; how many went.
-pub(super) async fn clean_up(db: &Db) -> Result<u64> {
+/// Removes counts that were over before this moment, and the least of those that are too many; how many went.
+pub(super) async fn clean_up(db: &Db, before: Timestamp) -> Result<u64> {
     // What a try holds is left alone: it would wait here for us, and we for it.
     let over = "DELETE FROM guess_counts WHERE key IN (
-        SELECT key FROM guess_counts WHERE over_at < (extract(epoch FROM clock_timestamp()) * 1000)::bigint
-        LIMIT $1 FOR UPDATE SKIP LOCKED)";
+        SELECT key FROM guess_counts WHERE over_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)";
     let too_many = "DELETE FROM guess_counts WHERE key IN (
         SELECT key FROM guess_counts ORDER BY worth, over_at
         LIMIT least($1, greatest(0, (SELECT count(*) FROM guess_counts) - $2)) FOR UPDATE SKIP LOCKED)";
-    let removed = db.run(over, params![BATCH]).await?;
+    let removed = db.run(over, params![before.millis(), BATCH]).await?;
     Ok(removed + db.run(too_many, params![BATCH, COUNTS_MAX]).await?)
 }

@@ -1,10 +1,10 @@
 //! Counts of guesses that several nodes share. An engine with one server has none.
 
+use countersign_core::Seconds;
 use countersign_core::guess::{GuessPolicy, Guesses, Outcome, SharedCounts, SharedTry, Standing};
-use countersign_core::{Seconds, Timestamp};
 use countersign_store::{CountKey, Store};
 
-use crate::support::{START, key, laptop, stores, stranger};
+use crate::support::{START, at, key, laptop, stores, stranger};
 
 const POLICY: GuessPolicy =
     GuessPolicy { name_limit: 10, network_limit: 100, window: Seconds(300), ceiling: 1000 };
@@ -64,7 +64,7 @@ async fn what_is_over_is_cleaned_up_and_what_counts_stays() {
         // Its counts are worth nothing any more; ana's are.
         assert!(admit(&store, of("ben")).await);
         settle(&store, of("ben"), Outcome::Right).await;
-        let then = Timestamp::from_secs(0);
+        let then = at(1);
         assert_eq!(store.clean_up(then, then, then).await.unwrap(), 2);
         assert_eq!(store.clean_up(then, then, then).await.unwrap(), 0);
         assert!(!admit(&store, of("ana")).await);
@@ -82,7 +82,7 @@ async fn is_shared(store: &Store, guess: SharedTry) -> bool {
     let looked = store.change_counts(keys(other), |_| (), START).await.unwrap();
     assert_ne!(keys(other), keys(guess));
     // Nothing was counted.
-    let then = Timestamp::from_secs(0);
+    let then = at(1);
     store.clean_up(then, then, then).await.unwrap();
     looked.is_some()
 }
