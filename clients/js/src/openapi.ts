@@ -153,6 +153,8 @@ export type components = {
             sessions: components["schemas"]["Session"][];
         };
         Status: {
+            /** @description Of `/readyz`, where the clocks of this machine and of its database differ by more than two seconds: how far the database's, which counts, is ahead. */
+            database_clock_ahead_ms?: number;
             /** @enum {string} */
             status: "ok" | "ready";
         };
