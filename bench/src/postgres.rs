@@ -99,7 +99,10 @@ fn multiply(cluster: &Cluster) -> Result<u64> {
 fn fill(cluster: &Cluster, table: &str, last: u32, told: &[(&str, &str)]) -> Result<()> {
     let columns = cluster.query(
         "ours",
-        &format!("SELECT column_name FROM information_schema.columns WHERE table_schema = 'public' AND table_name = '{table}'"),
+        &format!(
+            "SELECT column_name FROM information_schema.columns WHERE table_schema = 'public'
+                AND table_name = '{table}' AND is_generated = 'NEVER'"
+        ),
     )?;
     let columns: Vec<&str> = columns.lines().collect();
     let values: Vec<_> = columns

@@ -28,6 +28,10 @@ pub(crate) const PUBLIC_URL: &str = "http://localhost:8000";
 const ROOT_SECRET: &str = "the root secret of the benchmarks, and of nothing else";
 const REFRESH_SECRET: &str = "the refresh secret of the benchmarks, and of nothing else";
 
+const DATABASE: &str = "countersign.db";
+/// Filled in only when a server starts.
+const LISTEN: &str = "COUNTERSIGN_LISTEN";
+
 /// A store is made anew when it is this old: its sessions expire.
 const FRESH: Duration = Duration::from_hours(24);
 
@@ -50,7 +54,7 @@ impl Program {
     /// How it serves from a store.
     pub(crate) fn recipe(&self, store: &Path, name: &str, more: &[(&str, &str)]) -> Recipe {
         let base = [
-            ("COUNTERSIGN_LISTEN", "127.0.0.1:{port}"),
+            (LISTEN, "127.0.0.1:{port}"),
             ("COUNTERSIGN_PUBLIC_URL", PUBLIC_URL),
             ("COUNTERSIGN_DATA_DIR", &store.to_string_lossy()),
             ("COUNTERSIGN_ROOT_SECRET", ROOT_SECRET),
@@ -75,13 +79,13 @@ impl Program {
     pub(crate) fn store(&self, machine: Machine, name: &str, sessions: u32, users: u32) -> Result<Store> {
         let store = Store { folder: self.work.join(name), sessions, users };
         let mark = store.folder.join("generated");
-        let wanted = format!("{sessions} sessions of {users} users");
+        let wanted = format!("{sessions} sessions of {users} users\n{}", self.schema()?);
         let age =
             fs::metadata(&mark).and_then(|mark| mark.modified()).ok().and_then(|at| at.elapsed_or_none());
         if age.is_some_and(|age| age < FRESH) && fs::read_to_string(&mark).is_ok_and(|made| made == wanted) {
             return Ok(store);
         }
-        say(&format!("making a store of {wanted}"));
+        say(&format!("making a store of {sessions} sessions of {users} users"));
         if store.folder.exists() {
             fs::remove_dir_all(&store.folder)?;
         }
@@ -92,13 +96,27 @@ impl Program {
         Ok(store)
     }
 
+    /// What the program's tables are: a store of others is no use to it.
+    fn schema(&self) -> Result<String> {
+        let folder = self.work.join("schema");
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        let recipe = self.recipe(&folder, "schema", &[]);
+        let mut migrate = Command::new(&self.binary);
+        migrate.arg("migrate").envs(recipe.environment.into_iter().filter(|(name, _)| name != LISTEN));
+        output(migrate.current_dir(&self.work))?;
+        let db = Connection::open_with_flags(folder.join(DATABASE), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let sql = "SELECT group_concat(sql, ';\n') FROM (SELECT sql FROM sqlite_schema ORDER BY name)";
+        Ok(db.query_row(sql, [], |row| row.get(0))?)
+    }
+
     /// Makes the first user, and logs them in.
     pub(crate) fn first(&self, machine: Machine, store: &Path, more: &[(&str, &str)]) -> Result<()> {
         let recipe = self.recipe(store, "first", more);
         let mut create = Command::new(&self.binary);
         create.args(["createuser", "--noinput", "--username", "user-1", "--email", "user-1@example.com"]);
-        // The address is filled in only when a server starts.
-        create.envs(recipe.environment.iter().filter(|(name, _)| name != "COUNTERSIGN_LISTEN").cloned());
+        create.envs(recipe.environment.iter().filter(|(name, _)| name != LISTEN).cloned());
         output(create.env("COUNTERSIGN_PASSWORD", PASSWORD).current_dir(&self.work))?;
         let server = Server::start(machine, &recipe, HEALTH)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -215,7 +233,7 @@ pub(crate) struct Row {
 
 impl Store {
     pub(crate) fn database(&self) -> PathBuf {
-        self.folder.join("countersign.db")
+        self.folder.join(DATABASE)
     }
 
     /// The size of its files, in MiB.
