@@ -13,6 +13,7 @@ mod support;
 
 mod connecting;
 mod nodes;
+mod standby;
 mod tls;
 mod trouble;
 

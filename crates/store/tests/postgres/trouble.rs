@@ -12,11 +12,11 @@ use tokio::time::timeout;
 use crate::support::{POLICY, START, at, checked, event, new_session, new_user, token};
 use crate::{open, open_with};
 
-async fn make_user(store: &Store) -> User {
+pub(crate) async fn make_user(store: &Store) -> User {
     store.create_user(new_user("ana"), event(EventKind::UserCreated, START)).await.unwrap()
 }
 
-async fn log_in(store: &Store, user: &User) -> countersign_core::session::Session {
+pub(crate) async fn log_in(store: &Store, user: &User) -> countersign_core::session::Session {
     let session = new_session(user.id, START);
     let login = checked("hash of ana");
     let started = store.start_session(session.clone(), login, event(EventKind::Login, START)).await.unwrap();
