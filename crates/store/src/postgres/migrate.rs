@@ -120,8 +120,7 @@ async fn migrate(db: &Db) -> Result<Migrated> {
             Err(error) if is_in_the_way(&error) && applied == 0 => {
                 let Error { cause, fault } = error.into();
                 let reason = cause.to_string();
-                // The server has given the transaction up; this one has nothing to commit.
-                db.batch("ROLLBACK; BEGIN").await?;
+                // The transaction is undone all the same: the server has given it up.
                 tracing::debug!(?fault, reason, "the tables can't be made");
                 return Ok(Migrated::InTheWay(reason));
             }

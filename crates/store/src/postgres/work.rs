@@ -11,7 +11,7 @@
 //! state. A change isn't cancelled where a synchronous standby confirms changes: while PostgreSQL waits for its word, to
 //! cancel means to show the change to everyone though only this machine has it, and a repeat would be told that it is
 //! done. Such a change keeps its connection, and its place in the pool, until it ends. Inside a transaction the server
-//! has our limit for each statement, but none for the COMMIT.
+//! has our limit for each statement; PostgreSQL has none for a COMMIT.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -54,100 +54,112 @@ enum Shape {
     Transaction,
 }
 
+/// What a use case does on its connection, from its arguments: more than once, if it is tried again.
+pub(super) trait Work<A, T>: Fn(Db, Arc<A>) -> Self::Run + Send + 'static {
+    /// It, under way.
+    type Run: Future<Output = Result<T>> + Send + 'static;
+}
+
+impl<A, T, F, W> Work<A, T> for W
+where
+    F: Future<Output = Result<T>> + Send + 'static,
+    W: Fn(Db, Arc<A>) -> F + Send + 'static,
+{
+    type Run = F;
+}
+
 impl Postgres {
     /// Reads, with statements that needn't see the same moment.
-    pub(super) async fn read<A, T, F, W>(&self, args: A, work: W) -> std::result::Result<T, StoreError>
+    pub(super) async fn read<A, T>(
+        &self,
+        args: A,
+        work: impl Work<A, T>,
+    ) -> std::result::Result<T, StoreError>
     where
         A: Send + Sync + 'static,
         T: Send + 'static,
-        F: Future<Output = Result<T>> + Send + 'static,
-        W: Fn(Db, Arc<A>) -> F + Send + 'static,
     {
         self.if_awaited(Shape::Read, args, work).await
     }
 
     /// Reads on the connection that is kept for the news: they must come through however many requests wait.
-    pub(super) async fn read_news<A, T, F, W>(&self, args: A, work: W) -> std::result::Result<T, StoreError>
+    pub(super) async fn read_news<A, T>(
+        &self,
+        args: A,
+        work: impl Work<A, T>,
+    ) -> std::result::Result<T, StoreError>
     where
         A: Send + Sync + 'static,
         T: Send + 'static,
-        F: Future<Output = Result<T>> + Send + 'static,
-        W: Fn(Db, Arc<A>) -> F + Send + 'static,
     {
         let job = Job { lane: Lane::News, ..self.job() };
         job.detached(None, Shape::Read, args, work).await
     }
 
     /// Does `work` in a transaction. An error of `work` undoes what it did. It is done even if its caller goes away.
-    pub(super) async fn write<A, T, F, W>(&self, args: A, work: W) -> std::result::Result<T, StoreError>
+    pub(super) async fn write<A, T>(
+        &self,
+        args: A,
+        work: impl Work<A, T>,
+    ) -> std::result::Result<T, StoreError>
     where
         A: Send + Sync + 'static,
         T: Send + 'static,
-        F: Future<Output = Result<T>> + Send + 'static,
-        W: Fn(Db, Arc<A>) -> F + Send + 'static,
     {
         self.job().detached(None, Shape::Transaction, args, work).await
     }
 
     /// Does `work`, which is one statement. It is done even if its caller goes away.
-    pub(super) async fn statement<A, T, F, W>(
+    pub(super) async fn statement<A, T>(
         &self,
         args: A,
         if_unknown: IfUnknown,
-        work: W,
+        work: impl Work<A, T>,
     ) -> std::result::Result<T, StoreError>
     where
         A: Send + Sync + 'static,
         T: Send + 'static,
-        F: Future<Output = Result<T>> + Send + 'static,
-        W: Fn(Db, Arc<A>) -> F + Send + 'static,
     {
         self.job().detached(None, Shape::Statement(if_unknown), args, work).await
     }
 
     /// Like `write`, for work that makes tokens: not begun if nobody waits for them any more.
-    pub(super) async fn write_if_awaited<A, T, F, W>(
+    pub(super) async fn write_if_awaited<A, T>(
         &self,
         args: A,
-        work: W,
+        work: impl Work<A, T>,
     ) -> std::result::Result<T, StoreError>
     where
         A: Send + Sync + 'static,
         T: Send + 'static,
-        F: Future<Output = Result<T>> + Send + 'static,
-        W: Fn(Db, Arc<A>) -> F + Send + 'static,
     {
         self.if_awaited(Shape::Transaction, args, work).await
     }
 
     /// Like `statement`, for work that makes tokens.
-    pub(super) async fn statement_if_awaited<A, T, F, W>(
+    pub(super) async fn statement_if_awaited<A, T>(
         &self,
         args: A,
         if_unknown: IfUnknown,
-        work: W,
+        work: impl Work<A, T>,
     ) -> std::result::Result<T, StoreError>
     where
         A: Send + Sync + 'static,
         T: Send + 'static,
-        F: Future<Output = Result<T>> + Send + 'static,
-        W: Fn(Db, Arc<A>) -> F + Send + 'static,
     {
         self.if_awaited(Shape::Statement(if_unknown), args, work).await
     }
 
     /// Gets a connection while the caller waits for it, and then goes on whether they do or not.
-    async fn if_awaited<A, T, F, W>(
+    async fn if_awaited<A, T>(
         &self,
         shape: Shape,
         args: A,
-        work: W,
+        work: impl Work<A, T>,
     ) -> std::result::Result<T, StoreError>
     where
         A: Send + Sync + 'static,
         T: Send + 'static,
-        F: Future<Output = Result<T>> + Send + 'static,
-        W: Fn(Db, Arc<A>) -> F + Send + 'static,
     {
         let job = self.job();
         let lent = job.pool().lend(job.deadline).await?;
@@ -185,18 +197,16 @@ struct Failure {
 
 impl Job {
     /// On a task of its own: it goes on when the caller's future is dropped, and the connection comes back in order.
-    async fn detached<A, T, F, W>(
+    async fn detached<A, T>(
         self,
         lent: Option<Lent>,
         shape: Shape,
         args: A,
-        work: W,
+        work: impl Work<A, T>,
     ) -> std::result::Result<T, StoreError>
     where
         A: Send + Sync + 'static,
         T: Send + 'static,
-        F: Future<Output = Result<T>> + Send + 'static,
-        W: Fn(Db, Arc<A>) -> F + Send + 'static,
     {
         let args = Arc::new(args);
         let task = tokio::spawn(async move { self.run(lent, shape, args, work).await });
@@ -204,17 +214,15 @@ impl Job {
         task.await.unwrap_or_else(|_| Err(StoreError::Defect("a use case panicked".to_owned())))
     }
 
-    async fn run<A, T, F, W>(
+    async fn run<A, T>(
         mut self,
         mut lent: Option<Lent>,
         shape: Shape,
         args: Arc<A>,
-        work: W,
+        work: impl Work<A, T>,
     ) -> std::result::Result<T, StoreError>
     where
         T: Send + 'static,
-        F: Future<Output = Result<T>> + Send + 'static,
-        W: Fn(Db, Arc<A>) -> F,
     {
         loop {
             let lent = match lent.take() {
@@ -333,7 +341,7 @@ async fn attempt<T>(
     db.batch(&begin).await.map_err(undone)?;
     match work.await {
         Ok(value) => {
-            let committed = db.batch("SET LOCAL statement_timeout = 0; COMMIT").await;
+            let committed = db.batch("COMMIT").await;
             committed.map_err(|error| Failure { unknown: error.fault == Fault::Connection, error })?;
             Ok(value)
         }
