@@ -10,8 +10,8 @@ use super::people::{Changed, may_have, or_refuse, rights_changed};
 use super::sql::{self, Db, Result, params};
 use super::{Postgres, audit, links};
 use crate::listing::{cut, one_more};
-use crate::people::{about_group, about_whole_group, group_changes};
 use crate::row::{self, Columns, group_name, permission_name};
+use crate::told::{about_group, about_whole_group, group_changes};
 use crate::{
     AuditEvent, ChangedGroup, Edit, Group, GroupChange, GroupFilter, Page, PeopleError, Permission, Reach,
     StoreError,

@@ -13,8 +13,9 @@ use super::sql::{self, Db, Result, params};
 use super::{Postgres, admin, audit, fields, links, news, sessions, users};
 use crate::listing::Statement;
 use crate::listing::users::{self as users_list, Candidates, Sorted};
-use crate::people::{DETAIL, MEMBERSHIPS, changes, link_is_doubtful, page_of_users};
+use crate::people::{DETAIL, MEMBERSHIPS, link_is_doubtful, page_of_users};
 use crate::row::{self, Columns, user_columns};
+use crate::told::changes;
 use crate::{
     AuditEvent, ChangedUser, Edit, NewsItem, Page, PeopleError, Person, Reach, StoreError, User, UserChange,
     UserCursor, UserDetail, UserFilter, UserPage,

@@ -10,8 +10,8 @@ use serde_json::Value;
 use super::people::{Changed, permission_id, rights_changed};
 use super::sql::{self, Result};
 use super::{Sqlite, audit, links};
-use crate::people::{about_group, about_whole_group, group_changes};
 use crate::row::{self, group_name, permission_name};
+use crate::told::{about_group, about_whole_group, group_changes};
 use crate::{
     AuditEvent, ChangedGroup, Edit, Group, GroupChange, GroupFilter, Page, PeopleError, Permission, Reach,
 };

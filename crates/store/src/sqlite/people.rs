@@ -12,8 +12,9 @@ use super::users;
 use super::{Sqlite, admin, audit, fields, links, news, sessions};
 use crate::listing::Statement;
 use crate::listing::users::{self as users_list, Candidates, Sorted};
-use crate::people::{DETAIL, MEMBERSHIPS, changes, link_is_doubtful, page_of_users};
+use crate::people::{DETAIL, MEMBERSHIPS, link_is_doubtful, page_of_users};
 use crate::row::{self, user_columns};
+use crate::told::changes;
 use crate::{
     AuditEvent, ChangedUser, Edit, NewsItem, Page, PeopleError, Person, Reach, User, UserChange, UserCursor,
     UserDetail, UserFilter, UserPage,
