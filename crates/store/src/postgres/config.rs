@@ -109,7 +109,10 @@ impl Config {
         let trust = match (self.ssl.mode, &self.ssl.root) {
             (Mode::Disable | Mode::Prefer, _) | (Mode::Require, None) => Trust::Anyone,
             // As libpq does: whoever names an authority wants it asked.
-            (Mode::Require | Mode::VerifyCa, root) => Trust::Authority(root.as_ref().and_then(Root::file)),
+            (Mode::Require | Mode::VerifyCa, Some(Root::File(file))) => {
+                Trust::Authority(file.as_path().into())
+            }
+            (Mode::Require | Mode::VerifyCa, Some(Root::System) | None) => Trust::AuthorityAndName(None),
             (Mode::VerifyFull, root) => Trust::AuthorityAndName(root.as_ref().and_then(Root::file)),
         };
         Tls::new(&trust)
@@ -125,6 +128,10 @@ impl FromStr for Config {
             return Err(ConfigError::NotAUrl);
         }
         let (address, query) = text.split_once('?').unwrap_or((text, ""));
+        // A question mark that belongs to a password: what follows it must not be taken for names, and told.
+        if query.contains('@') {
+            return Err(ConfigError::NotAUrl);
+        }
         let (mut mode, mut root, mut pool_size, mut prepares) = (None, None, POOL_SIZE, false);
         let mut passed_on = Vec::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -147,6 +154,13 @@ impl FromStr for Config {
         let parsed = tokio_postgres::Config::from_str(&url).map_err(refused)?;
         let given = |name: &str| passed_on.iter().any(|pair| pair.split('=').next() == Some(name));
         let mode = mode.unwrap_or(if root.is_some() { Mode::VerifyFull } else { Mode::Prefer });
+        let asks_less = matches!(mode, Mode::Require) && root == Some(Root::System)
+            || mode == Mode::VerifyCa && !matches!(root, Some(Root::File(_)));
+        if asks_less {
+            let public = "write verify-full: with the machine's authorities, anyone's public certificate would do for \
+                less; or name your own authority with sslrootcert=FILE";
+            return Err(ConfigError::Value("sslmode", public));
+        }
         let hosts = hosts(&parsed, mode, given)?;
         let shown = shown(&hosts, &parsed);
         Ok(Self { hosts, ssl: SslChoice { mode, root }, pool_size, prepares, shown })
@@ -328,6 +342,7 @@ mod tests {
             "postgres://ana:hunter2@db.example:hunter2/auth",
             "postgres://ana:hunter2@db.example/auth?connect_timeout=hunter2",
             "postgres://ana:hunter2",
+            "postgres://ana:1?hunter2=3@db.example/auth",
             "postgres://ana:hunter2@db.example/auth?hunter2",
             "hunter2",
         ] {
@@ -357,6 +372,9 @@ mod tests {
             ("mysql://u@h/d", "write postgres://USER"),
             ("postgres:///auth", "names no host"),
             ("postgres://u@h/d?sslmode=always", "write disable, prefer"),
+            ("postgres://u@h/d?sslmode=verify-ca", "write verify-full"),
+            ("postgres://u@h/d?sslmode=verify-ca&sslrootcert=system", "write verify-full"),
+            ("postgres://u@h/d?sslmode=require&sslrootcert=system", "write verify-full"),
             ("postgres://u@h/d?pool_size=0", "from 1 to 1000"),
             ("postgres://u@h/d?prepared_statements=maybe", "write true or false"),
             ("postgres://u@h/d?colour=red", "colour"),
@@ -370,7 +388,7 @@ mod tests {
         for (url, verified) in [
             ("postgres://u@db/d", false),
             ("postgres://u@db/d?sslmode=require", false),
-            ("postgres://u@db/d?sslmode=verify-ca", false),
+            ("postgres://u@db/d?sslmode=verify-ca&sslrootcert=/ca.pem", false),
             ("postgres://u@db/d?sslmode=verify-full", true),
             ("postgres://u@db/d?sslrootcert=/ca.pem", true),
             ("postgres://u@127.0.0.1,localhost/d", true),

@@ -18,14 +18,14 @@ use tokio_postgres::Socket;
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect};
 use tokio_rustls::TlsConnector;
 
-/// Whom a connection trusts. A file has the authorities, in PEM; without one, they are those of this machine.
+/// Whom a connection trusts. A file has the authorities, in PEM.
 #[derive(Clone, Debug)]
 pub(super) enum Trust {
     /// Whoever answers: encrypted, so that nobody can just listen, and no more.
     Anyone,
-    /// Whoever an authority has given a certificate, for whatever name.
-    Authority(Option<Arc<Path>>),
-    /// The host of this name, says an authority.
+    /// Whoever one of these authorities has given a certificate, for whatever name.
+    Authority(Arc<Path>),
+    /// The host of this name, says an authority: without a file, one of those that this machine trusts.
     AuthorityAndName(Option<Arc<Path>>),
 }
 
@@ -41,7 +41,7 @@ impl Tls {
         let config = match trust {
             Trust::AuthorityAndName(file) => config.with_root_certificates(roots(file.as_deref())?),
             Trust::Authority(file) => {
-                let roots = Arc::new(roots(file.as_deref())?);
+                let roots = Arc::new(roots(Some(file))?);
                 let chain = WebPkiServerVerifier::builder_with_provider(roots, provider).build();
                 let chain = chain.map_err(|error| Error::General(error.to_string()))?;
                 config.dangerous().with_custom_certificate_verifier(Arc::new(AnyName(chain)))
