@@ -195,7 +195,7 @@ Usage: cargo xtask test [--only <check>[,<check>…]]
 ",
     );
     for check in CHECKS {
-        let _ = writeln!(help, "  {:8}{} ({})", check.name, check.claim, check.command);
+        let _ = writeln!(help, "  {:9}{} ({})", check.name, check.claim, check.command);
     }
     help.push_str(
         "
@@ -238,7 +238,7 @@ pub(crate) fn run(checks: &[&Check], ci: bool) -> ExitCode {
         let (outcome, tests) = check.run(&[]);
         let (outcome, tests) = judge(outcome, tests, ci);
         total += tests;
-        let line = format!("{:8}{:>6.1} s  {outcome}", check.name, start.elapsed().as_secs_f32());
+        let line = format!("{:9}{:>6.1} s  {outcome}", check.name, start.elapsed().as_secs_f32());
         println!("== {line}\n");
         let _ = writeln!(summary, "{line}");
     }

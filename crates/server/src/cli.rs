@@ -29,7 +29,8 @@ Examples:
                                            says what a browser will do with the page there
 
 Each setting of `countersign serve --help` can be given as a flag, as an environment variable
-(COUNTERSIGN_LISTEN) or as a line of countersign.toml (listen = \"127.0.0.1:8000\"); the first of these wins.
+(COUNTERSIGN_LISTEN) or as a line of countersign.toml (listen = \"127.0.0.1:8000\"); the first of
+these wins.
 
 Exit codes: 0 done, 1 refused or failed, 2 called or configured wrongly.";
 
@@ -154,7 +155,7 @@ fn field(text: &str) -> Result<(String, String), String> {
 const CREATE_EXAMPLES: &str = "\
 Examples:
   countersign createsuperuser
-  COUNTERSIGN_PASSWORD=\"$(cat password)\" countersign createuser --noinput --username ana --email ana@example.com
+  COUNTERSIGN_PASSWORD=\"$(cat password)\" countersign createuser --noinput --username ana --email a@example.com
   countersign createuser --username ana --field phone=555-0100 --field department=sales
 
 It works beside a running server on the same database.";
@@ -241,11 +242,11 @@ pub(crate) struct Healthcheck {
 
 const HEALTHCHECK_EXAMPLES: &str = "\
 Examples:
-  countersign healthcheck                  whether the database answers, and ended sessions are known
+  countersign healthcheck                  whether the database answers, and ends are known
   countersign healthcheck --live           whether the process lives; for what restarts it if not
 
-It asks the address of `listen`, as the environment and countersign.toml have it: a flag that the server
-was started with has to be given here too.
+It asks the address of `listen`, as the environment and countersign.toml have it: a flag that the
+server was started with has to be given here too.
 
 Exit codes: 0 it is well, 1 it isn't, 2 called or configured wrongly.";
 
@@ -269,15 +270,16 @@ pub(crate) struct Copy {
 
 const COPY_EXAMPLES: &str = "\
 Examples:
-  countersign copy --from sqlite:./countersign-data/countersign.db --to postgres://countersign@db.internal/countersign
-  countersign copy --from postgres://countersign@db.internal/countersign --to sqlite:./new/countersign.db
+  countersign copy --from sqlite:./countersign-data/countersign.db --to postgres://owner@db.internal/auth
+  countersign copy --from postgres://owner@db.internal/auth --to sqlite:./new/countersign.db
 
-Stop the servers first: what is written to the source meanwhile is found out at the end, and the copy
-is refused then. Users, passwords, sessions, groups, permissions, signing keys and the audit come along,
-and all of it is compared at the end. A copy that was interrupted goes on when it is asked for again.
+Stop the servers first: what is written to the source meanwhile is found out at the end, and the
+copy is refused then. Users, passwords, sessions, groups, permissions, signing keys and the audit
+come along, and all of it is compared at the end. A copy that was interrupted goes on when it is
+asked for again.
 
-Start the new servers with the secrets of the old ones (root_secret and refresh_token_secret; an embedded
-database's lie in its data_dir): then everyone stays signed in.
+Start the new servers with the secrets of the old ones (root_secret and refresh_token_secret; an
+embedded database's lie in its data_dir): then everyone stays signed in.
 
 Exit codes: 0 it is whole, 1 it isn't, 2 called or configured wrongly.";
 
@@ -398,13 +400,15 @@ Examples:
   countersign import django --database postgres://shop:secret@db.internal/shop
   countersign import django --database /srv/shop/db.sqlite3 --user-table accounts_member --yes
 
-Ids, password hashes, flags, dates, groups, permissions and memberships come along; columns that have the name of a
-declared custom field come into it. Everyone logs in with the old password, which is then hashed anew. Run it again to
-bring what has changed there since: what was changed here meanwhile stays, and a password set here always does.
+Ids, password hashes, flags, dates, groups, permissions and memberships come along; columns that
+have the name of a declared custom field come into it. Everyone logs in with the old password, which
+is then hashed anew. Run it again to bring what has changed there since: what was changed here
+meanwhile stays, and a password set here always does.
 
 At length: docs/coming-from-django.md
 
-Exit codes: 0 everyone came, 1 something stays behind (the report says what, and why), 2 called or configured wrongly.";
+Exit codes: 0 everyone came, 1 something stays behind (the report says what, and why), 2 called or
+configured wrongly.";
 
 #[derive(Subcommand)]
 pub(crate) enum Export {

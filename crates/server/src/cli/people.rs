@@ -43,9 +43,9 @@ Examples:
   countersign users deactivate ben
   countersign users link id:42
 
-Lists with --json are one JSON object a line. Everything works beside a running server, which knows of it
-within a second; every change is in the audit. Passwords are set by their owners: see link. Who has the
-machine may set one all the same, with countersign changepassword.";
+Lists with --json are one JSON object a line. Everything works beside a running server, which knows
+of it within a second; every change is in the audit. Passwords are set by their owners: see link.
+Who has the machine may set one all the same, with countersign changepassword.";
 
 #[derive(Args)]
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
