@@ -243,6 +243,7 @@ mod tests {
         }
     }
 
+    // attack 115
     #[test]
     fn a_text_has_a_bound_and_is_text() {
         assert_eq!(Cell::of_text(&vec![b'x'; TEXT_MAX]).text().unwrap().unwrap().len(), TEXT_MAX);

@@ -300,7 +300,7 @@ async fn json_comes_as_json_and_errors_as_problems_also_of_what_is_over_a_limit(
     let mut browser = world.browser();
     let login = browser.login(ALICE, ALICE_PASSWORD).await.expect(StatusCode::OK);
     assert_eq!(login.header("content-type"), Some("application/json"));
-    // attack 111
+    // attacks 111 and 115
     let large = json!({"username": ALICE, "password": "x".repeat(2000)});
     browser.post("/accounts/login", large).await.refused(413, "body_too_large");
     let endless = futures_body(None);

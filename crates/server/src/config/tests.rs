@@ -383,6 +383,7 @@ const BAD: &[(&str, &str)] = &[
     ("trusted_proxies", "proxy.internal"),
     ("request_timeout", "0"),
     ("max_body", "64K"),
+    ("max_body", "16777217"), // attack 115
     ("audit_retention", "0"),
     ("log_format", "xml"),
     ("log_level", "verbose"),
