@@ -1,4 +1,4 @@
-//! Which sessions live, without a look-up per request (DESIGN: liveness).
+//! Which sessions live, without a look-up per request (docs/decisions/0005-liveness-without-a-look-up.md).
 //!
 //! A token's first sight asks the store. After that only bad news matter: this node keeps the sessions that ended
 //! within the life of their last access token, and follows the store's news, which its own writes and those of
