@@ -1,7 +1,7 @@
 //! What a user may do: permissions, directly or through groups, and what one who looks after users may do to others.
 //!
 //! A permission is `scope.action`. A superuser has all of them. Who is staff may enter the admin site, and does there
-//! what their permissions say, under two rules that keep everyone from rising by their own hand:
+//! what their permissions say, under three rules that keep everyone from rising by their own hand:
 //!
 //! 1. Nobody gives what they don't have: a permission, a group, and (but for superusers) the flags of staff and
 //!    superusers ([`Rights::may_give`], [`Rights::may_give_group`]).
