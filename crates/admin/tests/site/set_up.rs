@@ -25,6 +25,12 @@ async fn the_link_makes_the_first_superuser_once() {
     make(&mut browser, &link, "root", PASSWORD).await.leads_to("/admin/sign-in");
     let root = site.user("root").await;
     assert!(root.is_superuser && root.is_staff && root.is_active);
+    let told = "SELECT detail ->> 'by', detail ->> 'username', actor_id FROM audit WHERE kind = 'user_created' AND user_id = $1";
+    let told: (String, String, Option<i64>) = site
+        .database()
+        .query_row(told, [root.id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .unwrap();
+    assert_eq!(told, ("setup_link".to_owned(), "root".to_owned(), None));
     make(&mut browser, &link, "other", PASSWORD).await.expect(StatusCode::NOT_FOUND).says("doesn't count");
     browser.get(&link).await.expect(StatusCode::NOT_FOUND);
     browser.sign_in("root", PASSWORD).await.leads_to("/admin/");

@@ -9,8 +9,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use countersign_core::jwt::RefreshClaims;
 use countersign_core::session::EndReason;
-use countersign_core::{Client, Timestamp, UserId};
-use countersign_store::{AuditEvent, CeilingState, EventKind, Failures};
+use countersign_core::{Client, PermissionName, Timestamp, UserId};
+use countersign_store::{AuditEvent, CeilingState, EventKind, Failures, NewUser};
 use serde_json::{Map, Value};
 
 /// The most events that wait; more are counted and told of, but not kept one by one.
@@ -144,10 +144,26 @@ pub(crate) fn own(kind: EventKind, user: UserId, client: &Client, at: Timestamp)
     AuditEvent { actor: Some(user), user: Some(user), ip: client.ip, ..AuditEvent::new(kind, at) }
 }
 
-/// An event of the set-up link, by whoever had it.
-pub(crate) fn setup(kind: EventKind, at: Timestamp) -> AuditEvent {
-    let detail = Map::from_iter([("by".to_owned(), Value::from("setup_link"))]);
-    AuditEvent { detail, ..AuditEvent::new(kind, at) }
+/// A user made by the set-up link, by whoever had it.
+pub(crate) fn set_up(user: &NewUser, at: Timestamp) -> AuditEvent {
+    let mut detail = as_made(user);
+    detail.insert("by".to_owned(), "setup_link".into());
+    AuditEvent { detail, ..AuditEvent::new(EventKind::UserCreated, at) }
+}
+
+/// What the audit says of a new user, besides their id.
+pub(crate) fn as_made(user: &NewUser) -> Map<String, Value> {
+    let permissions: Vec<_> = user.permissions.iter().map(PermissionName::as_str).collect();
+    let groups: Vec<_> = user.groups.iter().map(|group| group.0).collect();
+    Map::from_iter([
+        ("username".to_owned(), user.username.clone().into()),
+        ("email".to_owned(), user.email.clone().into()),
+        ("is_active".to_owned(), user.is_active.into()),
+        ("is_staff".to_owned(), user.is_staff.into()),
+        ("is_superuser".to_owned(), user.is_superuser.into()),
+        ("groups".to_owned(), groups.into()),
+        ("permissions".to_owned(), permissions.into()),
+    ])
 }
 
 /// The detail that says why a session ended.

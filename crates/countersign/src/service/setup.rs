@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_core::secret::sha256;
 use countersign_core::{Seconds, Secret, Timestamp};
-use countersign_store::{EventKind, SetUpError, User};
+use countersign_store::{SetUpError, User};
 use zeroize::Zeroizing;
 
 use super::users::UserToCreate;
@@ -39,7 +39,7 @@ impl Service {
     pub async fn set_up(&self, token: &str, new: UserToCreate) -> Result<User, Error> {
         let kept = self.counting_setup(token).await?.ok_or(Error::LinkInvalid)?;
         let new = self.new_user(UserToCreate { is_superuser: true, ..new }).await?;
-        let event = audit::setup(EventKind::UserCreated, self.now());
+        let event = audit::set_up(&new, self.now());
         // What the store kept is compared once more with the change: of two who try at once, one wins.
         let user = match self.store.set_up(META, kept, new, event.clone()).await {
             Ok(user) => user,

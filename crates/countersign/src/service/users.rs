@@ -33,7 +33,8 @@ impl Service {
     /// Makes a user. All that is wrong is told at once.
     pub async fn create_user(&self, new: UserToCreate) -> Result<User, Error> {
         let user = self.new_user(new).await?;
-        let event = AuditEvent::new(EventKind::UserCreated, self.now());
+        let detail = audit::as_made(&user);
+        let event = AuditEvent { detail, ..AuditEvent::new(EventKind::UserCreated, self.now()) };
         let user = self.store.create_user(user, event.clone()).await?;
         audit::log(&AuditEvent { user: Some(user.id), ..event });
         Ok(user)

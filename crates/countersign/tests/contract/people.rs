@@ -152,6 +152,33 @@ async fn staff_do_what_their_permissions_say_and_the_audit_names_them() {
     world.browser().login(ALICE, ALICE_PASSWORD).await.refused(401, "invalid_credentials");
 }
 
+// attack 118
+#[tokio::test(flavor = "multi_thread")]
+async fn the_audit_says_as_what_a_user_was_made_and_by_whom() {
+    let world = World::new().await;
+    let root = root(&world, "root").await;
+    let people = world.countersign.service().people(&root);
+    let editors = people.create_group("editors", BTreeSet::new()).await.unwrap();
+    let new = PersonToCreate {
+        username: "carol".into(),
+        email: "carol@example.com".into(),
+        is_inactive: true,
+        is_staff: true,
+        groups: [editors.id].into(),
+        permissions: names(&["users.view"]),
+        ..PersonToCreate::default()
+    };
+    let carol = people.create_user(new).await.unwrap();
+    let rows = world.audited(EventKind::UserCreated).await;
+    let told = &rows.iter().find(|row| row.event.user == Some(carol.id)).unwrap().event;
+    assert_eq!(told.actor, Some(id(&root)));
+    let expected = json!({
+        "username": "carol", "email": "carol@example.com", "is_active": false, "is_staff": true,
+        "is_superuser": false, "groups": [editors.id.0], "permissions": ["users.view"],
+    });
+    assert_eq!(serde_json::Value::Object(told.detail.clone()), expected);
+}
+
 // attack 95
 #[tokio::test(flavor = "multi_thread")]
 async fn staff_give_nothing_that_they_do_not_have() {

@@ -132,7 +132,7 @@ impl People<'_> {
             fields,
         };
         let event = AuditEvent {
-            detail: as_made(&user),
+            detail: audit::as_made(&user),
             ..self.actor.event(EventKind::UserCreated, self.service.now())
         };
         let user = self.service.store.create_user(user, event.clone()).await?;
@@ -291,19 +291,4 @@ fn read_username(text: &str, errors: &mut FieldErrors) -> Option<Username> {
 
 fn read_email(text: &str, errors: &mut FieldErrors) -> Option<(String, countersign_core::name::NameKey)> {
     parse_email(text).map_err(|sentence| errors.insert("email".into(), vec![sentence])).ok()
-}
-
-/// What the audit says of a new user, besides their id.
-fn as_made(user: &NewUser) -> Map<String, Value> {
-    let permissions: Vec<_> = user.permissions.iter().map(PermissionName::as_str).collect();
-    let groups: Vec<_> = user.groups.iter().map(|group| group.0).collect();
-    Map::from_iter([
-        ("username".to_owned(), user.username.clone().into()),
-        ("email".to_owned(), user.email.clone().into()),
-        ("is_active".to_owned(), user.is_active.into()),
-        ("is_staff".to_owned(), user.is_staff.into()),
-        ("is_superuser".to_owned(), user.is_superuser.into()),
-        ("groups".to_owned(), groups.into()),
-        ("permissions".to_owned(), permissions.into()),
-    ])
 }
