@@ -85,6 +85,9 @@ pub(crate) async fn run(
         None if !report.need_links.is_empty() => say(NEED_LINKS),
         None => {}
     }
+    if let Some(to_do) = report::to_do(&report) {
+        say(to_do);
+    }
     verdict(&report)
 }
 

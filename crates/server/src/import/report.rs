@@ -33,14 +33,15 @@ pub(super) fn done(report: &Report) -> Vec<String> {
         ));
     }
     lines.extend(details(report));
-    if report.created + report.changed > 0 {
-        lines.push(
-            "A server that runs already is best restarted: how long its slowest hash takes is measured at the start, \
-             and failed logins take as long."
-                .to_owned(),
-        );
-    }
     lines
+}
+
+/// What is left to do where there is a server that was started before, if anything: its last word.
+pub(super) fn to_do(report: &Report) -> Option<&'static str> {
+    (report.created + report.changed > 0).then_some(
+        "A server that runs already is best restarted: how long its slowest hash takes is measured at the start, and \
+         failed logins take as long.",
+    )
 }
 
 fn details(report: &Report) -> Vec<String> {
@@ -118,6 +119,16 @@ mod tests {
     fn numbers_are_grouped_by_threes() {
         for (number, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
             assert_eq!(thousands(number), text);
+        }
+    }
+
+    // attack 78
+    #[test]
+    fn where_users_came_the_last_word_is_to_restart_a_server() {
+        let came = |created, changed| to_do(&Report { created, changed, ..Report::default() });
+        assert_eq!(came(0, 0), None);
+        for to_do in [came(1, 0), came(0, 1)] {
+            assert!(to_do.unwrap().contains("restarted"), "{to_do:?}");
         }
     }
 

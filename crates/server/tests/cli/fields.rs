@@ -1,6 +1,8 @@
 //! Custom user fields, from the file to the wire.
 
-use crate::support::Scene;
+use serde_json::Value;
+
+use crate::support::{Answer, Scene};
 
 const GIVEN: &[(&str, &str)] = &[("COUNTERSIGN_PASSWORD", "a plum tree in autumn")];
 
@@ -51,6 +53,38 @@ fn a_declared_field_is_asked_for_kept_shown_and_checked() {
     );
     assert!(answer.code == 0 && !answer.all().contains("warning"), "{answer:?}");
     server.stop();
+}
+
+#[test]
+fn a_field_is_set_cleared_shown_and_listed_by() {
+    let scene = Scene::new();
+    scene.write("countersign.toml", DECLARED);
+    let answer = scene.run(&["users", "create", "ana", "--no-link"]);
+    assert!(answer.code == 1 && answer.stderr.contains("department: This field is required."), "{answer:?}");
+    for (name, department) in [("ana", "sales"), ("ben", "support")] {
+        let department = format!("department={department}");
+        let answer = scene.run(&["users", "create", name, "--no-link", "--field", &department]);
+        assert_eq!(answer.code, 0, "{answer:?}");
+    }
+    let set = |field: &str| scene.run(&["users", "set", "ben", "--field", field]);
+    let shown = || scene.run(&["users", "show", "ben"]).line("phone")[1..].join(" ");
+    assert_eq!((set("phone=555-0100").code, &*shown()), (0, "555-0100"));
+    assert_eq!((set("phone=").code, &*shown()), (0, "-"));
+    let refused = set("department=cellar");
+    assert!(refused.code == 1 && refused.stderr.contains("Choose one of these"), "{refused:?}");
+
+    let listed = |field: &str| scene.run(&["users", "list", "--json", "--field", field]);
+    let names = |answer: &Answer| {
+        let rows = answer.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        rows.map(|row| format!("{} of {}", row["username"], row["department"])).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&listed("department=support")), [r#""ben" of "support""#]);
+    assert_eq!(set("department=sales").code, 0);
+    assert_eq!(names(&listed("department=support")), Vec::<String>::new());
+    assert_eq!(names(&listed("department=sales")).len(), 2);
+    assert_eq!(names(&listed("department=")), Vec::<String>::new());
+    let refused = listed("phone=555-0100");
+    assert!(refused.code == 1 && refused.stderr.contains("can't be listed by this field"), "{refused:?}");
 }
 
 #[test]
