@@ -94,12 +94,19 @@ fn filter(fields: &Fields) -> Result<AuditFilter, Refused> {
             .map(Some)
             .ok_or_else(|| Refused::Misfit("Write a day as 2026-01-31.".to_owned())),
     };
+    let kind = match fields.text("kind") {
+        "" => None,
+        text => Some(
+            EventKind::parse(text)
+                .ok_or_else(|| Refused::Misfit("There is no such kind of event.".to_owned()))?,
+        ),
+    };
     let after = match fields.text("after") {
         "" => None,
         text => Some(text.parse().map_err(|_| Refused::NotFound)?),
     };
     Ok(AuditFilter {
-        kinds: EventKind::parse(fields.text("kind")).into_iter().collect(),
+        kinds: kind.into_iter().collect(),
         actor: user("actor")?,
         user: user("user")?,
         from: day("from")?,

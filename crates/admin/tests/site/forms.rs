@@ -319,6 +319,64 @@ async fn a_bulk_act_tells_how_each_went() {
 }
 
 #[tokio::test]
+async fn each_bulk_act_does_to_every_chosen_user_what_it_says() {
+    let site = Site::new().await;
+    site.fill();
+    let mut root = site.signed_in("root").await;
+    let (ana, helper) = (site.ana().to_string(), site.user("helper").await.id.to_string());
+    let database = site.database();
+    let number = |query: &str| database.query_row(query, [], |row| row.get::<_, i64>(0)).unwrap();
+    database.execute("UPDATE users SET failures = 7", []).unwrap();
+    for action in ["unlock", "sessions", "off", "on"] {
+        let form = [("action", action), ("user", &*ana), ("user", &*helper)];
+        let page = root.post("/admin/users/bulk", &form).await.expect(StatusCode::OK);
+        page.says("Done for 2 of 2 users.");
+        for name in ["ana", "helper"] {
+            assert_eq!(site.user(name).await.is_active, action != "off", "{action} {name}");
+        }
+        assert_eq!(number("SELECT sum(failures) FROM users"), 7, "those of root stay");
+        let ended = number("SELECT count(*) FROM sessions WHERE end_reason = 'ended_by_staff'");
+        assert_eq!(ended, i64::from(action != "unlock"), "{action}");
+    }
+}
+
+// attack 86
+#[tokio::test]
+async fn each_act_that_lifts_somebody_or_can_not_be_undone_asks_for_the_password_again() {
+    use countersign_admin::routes::{Access, ROUTES};
+
+    // What can be undone by whoever did it, and lifts nobody.
+    let at_once = [
+        "/admin/sign-out",
+        "/admin/users/new",
+        "/admin/users/{id}",
+        "/admin/users/{id}/active",
+        "/admin/users/{id}/unlock",
+        "/admin/users/{id}/sessions",
+        "/admin/permissions/new",
+        "/admin/sessions/{id}/end",
+    ];
+    let site = Site::new().await;
+    site.fill();
+    let mut root = site.signed_in("root").await;
+    site.turn(10 * 60);
+    root.get("/admin/").await.expect(StatusCode::OK);
+    let before = site.state();
+    let mut asked = 0;
+    for route in ROUTES.iter().filter(|it| it.method == http::Method::POST && it.access != Access::Public) {
+        if at_once.contains(&route.path) {
+            continue;
+        }
+        let id = if route.path.starts_with("/admin/users") { site.ana().to_string() } else { "1".to_owned() };
+        let path = route.path.replace("{id}", &id);
+        root.post(&path, &[("name", "shop.see")]).await.expect(StatusCode::OK).says("Your password again");
+        asked += 1;
+    }
+    assert_eq!(asked, 10);
+    assert!(site.state() == before, "something was changed");
+}
+
+#[tokio::test]
 async fn every_act_is_in_the_audit_with_before_and_after() {
     let site = Site::new().await;
     let mut root = site.signed_in("root").await;

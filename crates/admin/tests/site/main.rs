@@ -11,7 +11,9 @@
 mod custom_fields;
 mod forged;
 mod forms;
+mod log;
 mod markup;
+mod reading;
 mod roles;
 mod session;
 mod set_up;

@@ -250,6 +250,27 @@ async fn signing_in_and_out_is_in_the_audit() {
     }
 }
 
+// attack 44, attack 118
+#[tokio::test]
+async fn all_sessions_of_a_user_are_also_those_of_this_site_where_they_have_no_others() {
+    let site = Site::new().await;
+    let mut helper = site.signed_in("helper").await;
+    let mut root = site.signed_in("root").await;
+    let id = site.user("helper").await.id;
+    let page = format!("/admin/users/{id}");
+    let shown = root.get(&page).await.expect(StatusCode::OK).says("They are signed in to no application.");
+    shown.says("End all sessions").says(&format!("action=\"{page}/sessions\""));
+    root.post(&format!("{page}/sessions"), &[]).await.leads_to(&page);
+    helper.get("/admin/").await.expect(StatusCode::SEE_OTHER);
+    root.get("/admin/").await.expect(StatusCode::OK);
+
+    let query = "SELECT actor_id, user_id, detail FROM audit WHERE kind = 'session_ended'";
+    let told: (i64, i64, String) =
+        site.database().query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+    assert_eq!((told.0, told.1), (site.user("root").await.id.0, id.0));
+    assert!(told.2.contains("ended_by_staff"), "{}", told.2);
+}
+
 // attack 55
 #[tokio::test]
 async fn the_cookie_is_kept_from_script_from_other_sites_and_from_the_api() {
