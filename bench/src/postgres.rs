@@ -49,7 +49,10 @@ impl Plan {
     pub(crate) fn postgres(&mut self, results: &mut Results) -> Result<()> {
         let cluster = Cluster::start(self)?;
         cluster.query("postgres", "CREATE DATABASE ours")?;
-        let url = format!("postgres://postgres@127.0.0.1:{}/ours?pool_size={CONNECTIONS}", cluster.port);
+        let url = format!(
+            "postgres://postgres@127.0.0.1:{}/ours?pool_size={CONNECTIONS}&prepared_statements=true",
+            cluster.port
+        );
         let store = self.program.work.join("postgres-secrets");
         let more = [("COUNTERSIGN_DATABASE_URL", &*url)];
         self.program.first(self.machine, &store, &more)?;
