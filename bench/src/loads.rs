@@ -14,7 +14,7 @@ use crate::contest::{self, Entrant, Serving, Spread, Timing, Work};
 use crate::loader::{Client, Kind};
 use crate::machine::Cores;
 use crate::peers::{argon2_in_c, users};
-use crate::plan::{Plan, Results, SESSIONS, Start, USERS};
+use crate::plan::{Plan, Results, SIZE, Start};
 use crate::server::Server;
 use crate::store::{HEALTH, PUBLIC_URL, Store};
 
@@ -55,21 +55,30 @@ const REST: Duration = Duration::from_secs(12);
 
 impl Plan {
     pub(crate) fn profile(&mut self, results: &mut Results) -> Result<()> {
-        let (quiet, logging, unseen) =
-            (self.store("profile")?, self.store("profile-logged")?, self.store("profile-unseen")?);
-        let (key, jwks) = quiet.mint()?.public()?;
+        let logging = self.store("profile-logged")?;
+        let quiet = self.stores(results, "profile")?;
+        let unseen = self.stores(results, "profile-unseen")?;
+        let first = quiet.first().ok_or("there is no store")?;
+        let (key, jwks) = first.mint()?.public()?;
         let jwks_file = self.program.work.join("jwks.json");
         fs::write(&jwks_file, jwks)?;
         let jwks_file = jwks_file.to_string_lossy();
-        let seen = calling(&quiet, 64)?;
+        let seen = calling(first, 64)?;
 
         let mut entrants = Vec::new();
         results.enter(&mut entrants, BARE, self.bare(&["json", "{port}"], &seen));
         results.enter(&mut entrants, BARE_ED25519, self.bare(&["ed25519", "{port}", &key], &seen));
         results.enter(&mut entrants, LAYER, self.bare(&["verify", "{port}", &jwks_file, PUBLIC_URL], &seen));
-        results.enter(&mut entrants, SEEN, self.calls(&quiet, "profile", "warn"));
-        results.enter(&mut entrants, LOGGED, self.calls(&logging, "profile-logged", "info"));
-        results.enter(&mut entrants, UNSEEN, self.never_seen(&unseen));
+        for store in &quiet {
+            let serving = self.calls(store, &store.named("profile"), "warn");
+            results.enter(&mut entrants, &store.named(SEEN), serving);
+            if store.database.is_none() {
+                results.enter(&mut entrants, LOGGED, self.calls(&logging, "profile-logged", "info"));
+            }
+        }
+        for store in &unseen {
+            results.enter(&mut entrants, &store.named(UNSEEN), self.never_seen(store));
+        }
         for peer in &mut self.peers {
             let serving = peer.start(self.machine, Cores::Server).and_then(|server| {
                 let sessions = peer.sessions(&server, CONNECTIONS)?;
@@ -100,13 +109,13 @@ impl Plan {
 
     /// Each token is shown once: a server that starts anew for each round has seen none of them.
     fn never_seen(&self, store: &Store) -> Result<Box<Serving>> {
-        let rows = store.rows(SESSIONS)?;
+        let rows = store.rows(SIZE.sessions)?;
         let mint = store.mint()?;
         let seconds = (self.timing.warm_up + self.timing.length).as_secs() + 1;
         let numbers = 0..seconds * 30_000; // more than a core can check
         let tokens = numbers.zip(rows.iter().cycle()).map(|(number, row)| mint.calling(row, number));
         let sessions = tokens.collect::<Result<Vec<_>>>()?;
-        let recipe = self.program.recipe(&store.folder, "profile-unseen", &[]);
+        let recipe = self.program.recipe(store, &store.named("profile-unseen"), &[]);
         let server = Server::start(self.machine, &recipe, HEALTH)?;
         let mut serving =
             Serving::new(server, Caller::all(&self.accounts, sessions, CONNECTIONS), Kind::Profile);
@@ -117,7 +126,7 @@ impl Plan {
 
     pub(crate) fn refresh(&mut self, results: &mut Results) -> Result<()> {
         let (store, copy) = (self.store("refresh")?, self.store("commits")?);
-        let database = copy.database();
+        let database = copy.file();
         let group = REFRESHING.to_string();
         let words = ["commits", &database.to_string_lossy(), &group];
         let mut entrants = vec![printing(COMMITS, Self::printing(&words)?, Cores::Server)];
@@ -133,17 +142,22 @@ impl Plan {
         Ok(())
     }
 
-    /// A server on a store, of which up to 20,000 sessions are refreshed in turn.
+    /// A server on a store, of which up to 20,000 sessions are refreshed in turn. Where the store is in PostgreSQL, that
+    /// has the first core, and what asks it the last.
     pub(crate) fn refreshing(&self, store: &Store, name: &str) -> Result<Box<Serving>> {
         let mint = store.mint()?;
-        let rows = store.rows(store.sessions.min(20_000))?;
+        let rows = store.rows(store.size.sessions.min(20_000))?;
         let sessions = rows.iter().map(|row| mint.session(row)).collect();
-        let server = self.serve(store, name, &[])?;
+        let mut recipe = self.program.recipe(store, name, &[]);
+        if store.database.is_some() {
+            recipe.cores = Cores::Loader;
+        }
+        let server = Server::start(self.machine, &recipe, HEALTH)?;
         Ok(Serving::new(server, Refresher::all(&self.accounts, sessions, REFRESHING), Kind::Refresh))
     }
 
     pub(crate) fn login(&mut self, results: &mut Results) -> Result<()> {
-        let store = self.store("login")?;
+        let stores = self.stores(results, "login")?;
         let mut entrants = vec![printing(HASHING, Self::printing(&["hashing", "2"])?, Cores::Both)];
         match argon2_in_c(&self.program.work) {
             Ok((python, script)) => {
@@ -152,12 +166,14 @@ impl Plan {
             }
             Err(error) => results.misses(HASHING_C, &error.to_string()),
         }
-        let mut recipe = self.program.recipe(&store.folder, "login", &[]);
-        recipe.cores = Cores::Both;
-        let everybody = (1..=USERS).map(|user| format!("user-{user}")).collect();
-        let ours = Server::start(self.machine, &recipe, HEALTH)
-            .map(|server| logging_in(server, &self.accounts, everybody));
-        results.enter(&mut entrants, OURS, ours);
+        for store in &stores {
+            let mut recipe = self.program.recipe(store, &store.named("login"), &[]);
+            recipe.cores = Cores::Both;
+            let everybody = (1..=SIZE.users).map(|user| format!("user-{user}")).collect();
+            let ours = Server::start(self.machine, &recipe, HEALTH)
+                .map(|server| logging_in(server, &self.accounts, everybody));
+            results.enter(&mut entrants, &store.named(OURS), ours);
+        }
         for peer in &self.peers {
             let serving = peer.start(self.machine, Cores::Both);
             let serving = serving.map(|server| logging_in(server, &peer.api, users()));
@@ -170,12 +186,14 @@ impl Plan {
     }
 
     pub(crate) fn mix(&mut self, results: &mut Results) -> Result<()> {
-        let store = self.store("mix")?;
-        let lives = calling(&store, LIVES)?;
         let mut entrants = Vec::new();
-        let ours = self.serve(&store, "mix", PROXIED);
-        let ours = ours.map(|server| Serving::new(server, Life::all(&self.accounts, lives), Kind::Profile));
-        results.enter(&mut entrants, OURS, ours);
+        for store in &self.stores(results, "mix")? {
+            let lives = calling(store, LIVES)?;
+            let ours = self.serve(store, &store.named("mix"), PROXIED);
+            let ours =
+                ours.map(|server| Serving::new(server, Life::all(&self.accounts, lives), Kind::Profile));
+            results.enter(&mut entrants, &store.named(OURS), ours);
+        }
         for peer in self.peers.iter_mut().filter(|peer| peer.peer.refreshes) {
             let serving = peer.start(self.machine, Cores::Server).and_then(|server| {
                 let sessions = peer.sessions(&server, LIVES as usize)?;
@@ -195,24 +213,30 @@ impl Plan {
     /// The same calm stream of profiles, alone and under a flood of logins.
     fn flood(&self, results: &mut Results) -> Result<()> {
         let mut entrants = Vec::new();
-        for (name, is_flooded) in [(QUIET, false), (FLOODED, true)] {
-            let store = self.store(if is_flooded { "flooded" } else { "quiet" })?;
-            let sessions = calling(&store, 64)?;
-            let server = self.serve(&store, name, PROXIED)?;
-            let mut serving =
-                Serving::new(server, Caller::all(&self.accounts, sessions, CONNECTIONS), Kind::Profile);
-            serving.pace = Some(CALM);
-            if is_flooded {
+        for store in self.stores(results, QUIET)? {
+            results.enter(&mut entrants, &store.named(QUIET), self.calm(&store, &store.named(QUIET)));
+        }
+        for store in self.stores(results, FLOODED)? {
+            let serving = self.calm(&store, &store.named(FLOODED)).map(|mut serving| {
                 let api = Arc::clone(&self.accounts);
                 serving.flood =
                     Some(Box::new(move || -> Vec<Box<dyn Client>> { Flood::all(&api, FLOODING) }));
-            }
-            entrants.push(Entrant { name: name.to_owned(), work: Work::Serve(serving) });
+                serving
+            });
+            results.enter(&mut entrants, &store.named(FLOODED), serving);
         }
         // Percentiles need more requests than these seconds would have.
         let timing = Timing { length: self.timing.length * 2, ..self.timing };
         results.flood = contest::run(self.machine, "A thousand profiles a second", entrants, timing);
         Ok(())
+    }
+
+    fn calm(&self, store: &Store, name: &str) -> Result<Box<Serving>> {
+        let server = self.serve(store, name, PROXIED)?;
+        let clients = Caller::all(&self.accounts, calling(store, 64)?, CONNECTIONS);
+        let mut serving = Serving::new(server, clients, Kind::Profile);
+        serving.pace = Some(CALM);
+        Ok(serving)
     }
 
     pub(crate) fn starts(&mut self, results: &mut Results) -> Result<()> {

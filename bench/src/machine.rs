@@ -117,8 +117,17 @@ pub(crate) fn described() -> Vec<(&'static str, String)> {
         ("Rust", said("rustc --version")),
         ("Node.js", said("node --version")),
         ("Python", said("python3 --version")),
-        ("built from", said("git rev-parse --short HEAD")),
     ]
+}
+
+/// The commit that this was built from; marked where files that it is made of differ from it. What a run of the
+/// benchmark writes is none of them.
+pub(crate) fn built_from() -> String {
+    let commit = said("git rev-parse --short HEAD");
+    let changed = said(
+        "git status --porcelain --untracked-files=no -- :/ :!/bench/RESULTS.md :!/bench/*.svg :!/README.md",
+    );
+    if changed == "none" { commit } else { format!("{commit}-dirty") }
 }
 
 /// The first line that a command says; `none` where there is no such command.

@@ -3,10 +3,10 @@
 //! - `histogram`, `http`, `loader`: the clients' side: it asks, checks each answer, takes the time.
 //! - `api`, `clients`: what is asked, and in which order.
 //! - `machine`, `server`: cores, memory, processes.
-//! - `store`: stores of any size, and the tokens of their sessions.
+//! - `store`, `sqlite`, `cluster`, `postgres`: stores of any size in each engine, and the tokens of their sessions.
 //! - `floors`: what the machine allows.
 //! - `peers`: what others run, set up from their registries.
-//! - `contest`: several do the same, in turns; `plan`, `loads`, `postgres`, `scale`: who competes with whom.
+//! - `contest`: several do the same, in turns; `plan`, `loads`, `scale`: who competes with whom.
 //! - `report`, `chart`, `summary`, `demands`: what is made of it all, and what must hold.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the person who runs it")]
@@ -14,6 +14,7 @@
 mod api;
 mod chart;
 mod clients;
+mod cluster;
 mod contest;
 mod demands;
 mod floors;
@@ -28,6 +29,7 @@ mod postgres;
 mod report;
 mod scale;
 mod server;
+mod sqlite;
 mod store;
 mod summary;
 

@@ -1,19 +1,21 @@
 //! What is measured, in which order, and what the report gets to see of it.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 
 use crate::api::{Accounts, Api, Bare};
+use crate::cluster::Cluster;
 use crate::contest::{Entrant, Outcome, Serving, Spread, Timing, Work};
 use crate::machine::{Cores, Machine};
 use crate::peers::{PEERS, Ready, argon2_in_c};
 use crate::server::{Recipe, Server};
-use crate::store::{HEALTH, Program, Store};
-use crate::{Result, loads, report, say};
+use crate::store::{self, HEALTH, Program, Store};
+use crate::{Result, loads, machine, report, say};
 
 pub(crate) const HELP: &str = "\
 The machine should have nothing else to do. How it is measured, and what is fair: bench/README.md
@@ -23,7 +25,7 @@ The report is written to bench/RESULTS.md when all loads were measured, else it 
 /// What is asked for.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Choice {
-    /// Shorter rounds and fewer: some eight minutes
+    /// Shorter rounds and fewer: some twelve minutes
     #[arg(long)]
     quick: bool,
     /// Only this load; may be repeated
@@ -53,12 +55,15 @@ pub(crate) struct Plan {
     pub(crate) accounts: Arc<dyn Api>,
     pub(crate) bare: Arc<dyn Api>,
     pub(crate) peers: Vec<Ready>,
+    /// A PostgreSQL of our own, where the machine has it.
+    pub(crate) cluster: Option<Rc<Cluster>>,
 }
 
 /// All that was found.
 #[derive(Default)]
 pub(crate) struct Results {
     pub(crate) timing: Option<Timing>,
+    pub(crate) built_from: String,
     pub(crate) profile: Vec<Outcome>,
     pub(crate) refresh: Vec<Outcome>,
     pub(crate) postgres: Vec<Outcome>,
@@ -68,7 +73,8 @@ pub(crate) struct Results {
     pub(crate) mix_tokens: f64,
     pub(crate) flood: Vec<Outcome>,
     pub(crate) starts: Vec<Start>,
-    pub(crate) scale: Vec<Size>,
+    pub(crate) scale: Vec<Sized>,
+    pub(crate) scale_on_postgres: Vec<Sized>,
     /// What could not be measured, and why.
     pub(crate) missing: Vec<(String, String)>,
 }
@@ -84,19 +90,17 @@ pub(crate) struct Start {
 }
 
 /// What a store of a size is like.
-pub(crate) struct Size {
-    pub(crate) sessions: u32,
-    pub(crate) users: u32,
+pub(crate) struct Sized {
+    pub(crate) size: store::Size,
     /// In MiB.
-    pub(crate) file: f64,
+    pub(crate) disk: f64,
     pub(crate) start: Start,
     pub(crate) refresh: Outcome,
     pub(crate) profile: Outcome,
 }
 
 /// The store of everything but the scale.
-pub(crate) const SESSIONS: u32 = 10_000;
-pub(crate) const USERS: u32 = 1_000;
+pub(crate) const SIZE: store::Size = store::Size { sessions: 10_000, users: 1_000 };
 
 pub(crate) fn run(choice: &Choice) -> Result<()> {
     let here = std::env::current_exe()?;
@@ -109,15 +113,20 @@ pub(crate) fn run(choice: &Choice) -> Result<()> {
         warm_up: Duration::from_secs_f64((seconds / 2.0).min(2.0)),
         length: Duration::from_secs_f64(seconds),
     };
-    let mut results = Results { timing: Some(timing), ..Results::default() };
+    let mut results =
+        Results { timing: Some(timing), built_from: machine::built_from(), ..Results::default() };
+    let machine = Machine::new()?;
     let peers = peers(choice, &work, &mut results);
+    let cluster =
+        Cluster::start(machine, &work).map_err(|error| results.misses("PostgreSQL", &error.to_string()));
     let mut plan = Plan {
-        machine: Machine::new()?,
+        machine,
         program: Program { binary: folder.join("countersign"), work },
         timing,
         accounts: Arc::new(Accounts { rotates: true }),
         bare: Arc::new(Bare),
         peers,
+        cluster: cluster.ok().map(Rc::new),
     };
     if choice.prepare {
         return plan.prepare();
@@ -135,7 +144,7 @@ pub(crate) fn run(choice: &Choice) -> Result<()> {
 }
 
 /// The peers that are asked for. One that can't be set up is left out, and said to be.
-fn peers(choice: &Choice, work: &std::path::Path, results: &mut Results) -> Vec<Ready> {
+fn peers(choice: &Choice, work: &Path, results: &mut Results) -> Vec<Ready> {
     let wanted = |name: &str| choice.peer.is_empty() || choice.peer.iter().any(|wanted| wanted == name);
     let mut ready = Vec::new();
     for peer in PEERS.iter().filter(|peer| wanted(peer.name)) {
@@ -175,11 +184,23 @@ impl Plan {
 
     /// A store of a name of its own: two servers can't have the same.
     pub(crate) fn store(&self, name: &str) -> Result<Store> {
-        self.program.store(self.machine, name, SESSIONS, USERS)
+        self.program.store(self.machine, name, SIZE)
+    }
+
+    /// The same in each engine. One that can't be made is left out.
+    pub(crate) fn stores(&self, results: &mut Results, name: &str) -> Result<Vec<Store>> {
+        let mut stores = vec![self.store(name)?];
+        if let Some(cluster) = &self.cluster {
+            match self.program.store_in(self.machine, cluster, name, SIZE) {
+                Ok(store) => stores.push(store),
+                Err(error) => results.misses(&format!("{name}, on PostgreSQL"), &error.to_string()),
+            }
+        }
+        Ok(stores)
     }
 
     pub(crate) fn serve(&self, store: &Store, name: &str, more: &[(&str, &str)]) -> Result<Server> {
-        Server::start(self.machine, &self.program.recipe(&store.folder, name, more), HEALTH)
+        Server::start(self.machine, &self.program.recipe(store, name, more), HEALTH)
     }
 
     /// How a floor that serves is started.

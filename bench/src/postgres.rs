@@ -1,25 +1,21 @@
-//! A PostgreSQL of our own, on a core of its own: Countersign beside `pgbench` with the same update.
+//! A store in a database of PostgreSQL: its generator, and what the tokens of its sessions are made from; and the
+//! contest with `pgbench`, which does the same update.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::process::Command;
+use std::rc::Rc;
+use std::time::Duration;
 
 use countersign_core::{Generation, SessionId, UserId};
-use rustix::process::{Pid, Signal, kill_process};
 
 use crate::Result;
-use crate::api::Session;
-use crate::clients::Refresher;
-use crate::contest::{self, Entrant, Serving, Work};
-use crate::loader::Kind;
-use crate::loads::{OURS, REFRESHING};
-use crate::machine::{Cores, free_port};
-use crate::peers::output;
-use crate::plan::{Plan, Results, SESSIONS, USERS};
-use crate::server::Server;
-use crate::store::{HEALTH, Mint, Row};
+use crate::cluster::Cluster;
+use crate::contest::{self, Entrant, Work};
+use crate::loads::OURS;
+use crate::machine::Cores;
+use crate::plan::{Plan, Results, SIZE};
+use crate::store::{Key, Row, Size};
 
 pub(crate) const PGBENCH: &str = "pgbench, the same update";
 
@@ -37,189 +33,116 @@ WHERE sessions.id = (lpad(to_hex(:before + :i::bigint - 1), 12, '0') || '7000800
 RETURNING sessions.*, users.*;
 ";
 
-/// A running cluster; it goes with this.
-struct Cluster {
-    child: Child,
-    programs: PathBuf,
-    folder: PathBuf,
-    port: u16,
+/// A database with a store in it.
+#[derive(Clone, Debug)]
+pub(crate) struct Database {
+    cluster: Rc<Cluster>,
+    name: String,
 }
 
 impl Plan {
+    /// PostgreSQL has the first core; what asks it, the last.
     pub(crate) fn postgres(&mut self, results: &mut Results) -> Result<()> {
-        let cluster = Cluster::start(self)?;
-        cluster.query("postgres", "CREATE DATABASE ours")?;
-        let url = format!(
-            "postgres://postgres@127.0.0.1:{}/ours?pool_size={CONNECTIONS}&prepared_statements=true",
-            cluster.port
-        );
-        let store = self.program.work.join("postgres-secrets");
-        let more = [("COUNTERSIGN_DATABASE_URL", &*url)];
-        self.program.first(self.machine, &store, &more)?;
-        let before = multiply(&cluster)?;
-        cluster.query("postgres", "CREATE DATABASE pgbench TEMPLATE ours")?;
-        for database in ["ours", "pgbench"] {
-            cluster.query(database, "VACUUM ANALYZE")?;
-        }
-        let sessions = sessions(&cluster)?;
-
-        let mut recipe = self.program.recipe(&store, "postgres", &more);
-        recipe.cores = Cores::Loader;
-        let ours = Server::start(self.machine, &recipe, HEALTH).map(|server| {
-            Serving::new(server, Refresher::all(&self.accounts, sessions, REFRESHING), Kind::Refresh)
-        });
-        let mut entrants = vec![Entrant {
-            name: PGBENCH.to_owned(),
-            work: Work::Print(Box::new(cluster.pgbench(before)?), Cores::Loader),
-        }];
-        results.enter(&mut entrants, OURS, ours);
+        let cluster = self.cluster.as_ref().ok_or("there is no PostgreSQL")?;
+        let store = self.program.store_in(self.machine, cluster, "refresh", SIZE)?;
+        let database = store.database.as_ref().ok_or("the store is elsewhere")?;
+        let floor = database.pgbench(self.program.work.join("update.sql"))?;
+        let mut entrants =
+            vec![Entrant { name: PGBENCH.to_owned(), work: Work::Print(Box::new(floor), Cores::Loader) }];
+        results.enter(&mut entrants, OURS, self.refreshing(&store, "refresh-on-postgres"));
         results.postgres =
             contest::run(self.machine, "Refresh with rotation, PostgreSQL", entrants, self.timing);
         Ok(())
     }
 }
 
-/// Copies the first user and the first session until there are enough. The ids count on from the returned time.
-fn multiply(cluster: &Cluster) -> Result<u64> {
-    let first = cluster.query("ours", "SELECT replace(id::text, '-', '') FROM sessions")?;
-    let first = u64::from_str_radix(first.get(..12).unwrap_or_default(), 16)?;
-    let before = first - u64::from(SESSIONS);
-    let id =
-        format!("(lpad(to_hex({before} + i - 1), 12, '0') || '70008000' || lpad(to_hex(i), 12, '0'))::uuid");
-    let user = format!("1 + i % {USERS}");
-    let name = "'user-' || i";
-    fill(
-        cluster,
-        "users",
-        USERS,
-        &[("id", "i"), ("username", name), ("username_key", name), ("email", name), ("email_key", name)],
-    )?;
-    fill(cluster, "sessions", SESSIONS, &[("id", &id), ("user_id", &user)])?;
-    Ok(before)
-}
+impl Database {
+    pub(crate) fn create(cluster: &Rc<Cluster>, name: &str) -> Result<Self> {
+        cluster.query("postgres", &format!("DROP DATABASE IF EXISTS \"{name}\""))?;
+        cluster.query("postgres", &format!("CREATE DATABASE \"{name}\""))?;
+        Ok(Self { cluster: Rc::clone(cluster), name: name.to_owned() })
+    }
 
-/// As for SQLite: the first row, but for the columns that are told.
-fn fill(cluster: &Cluster, table: &str, last: u32, told: &[(&str, &str)]) -> Result<()> {
-    let columns = cluster.query(
-        "ours",
-        &format!(
+    /// No pooler is between, so statements have names.
+    pub(crate) fn url(&self) -> String {
+        let (address, name) = (self.cluster.address(), &self.name);
+        format!("postgres://postgres@{address}/{name}?pool_size={CONNECTIONS}&prepared_statements=true")
+    }
+
+    /// Copies the first user and the first session until there are enough.
+    pub(crate) fn multiply(&self, size: Size) -> Result<()> {
+        let before = self.first_millis()? - u64::from(size.sessions);
+        let id = format!(
+            "(lpad(to_hex({before} + i - 1), 12, '0') || '70008000' || lpad(to_hex(i), 12, '0'))::uuid"
+        );
+        let (name, email) = ("'user-' || i", "'user-' || i || '@example.com'");
+        let user =
+            [("id", "i"), ("username", name), ("username_key", name), ("email", email), ("email_key", email)];
+        self.fill("users", size.users, &user)?;
+        let owner = format!("1 + i % {}", size.users);
+        self.fill("sessions", size.sessions, &[("id", &id), ("user_id", &owner)])?;
+        self.query("VACUUM ANALYZE").map(drop)
+    }
+
+    /// As for SQLite: the first row, but for the columns that are told.
+    fn fill(&self, table: &str, last: u32, told: &[(&str, &str)]) -> Result<()> {
+        let columns = self.query(&format!(
             "SELECT column_name FROM information_schema.columns WHERE table_schema = 'public'
                 AND table_name = '{table}' AND is_generated = 'NEVER'"
-        ),
-    )?;
-    let columns: Vec<&str> = columns.lines().collect();
-    let values: Vec<_> = columns
-        .iter()
-        .map(|column| told.iter().find(|(name, _)| name == column).map_or(*column, |(_, value)| *value))
-        .collect();
-    let (columns, values) = (columns.join(", "), values.join(", "));
-    cluster.query(
-        "ours",
-        &format!(
+        ))?;
+        let columns: Vec<&str> = columns.lines().collect();
+        let values: Vec<_> = columns
+            .iter()
+            .map(|column| told.iter().find(|(name, _)| name == column).map_or(*column, |(_, value)| *value))
+            .collect();
+        let (columns, values) = (columns.join(", "), values.join(", "));
+        let insert = format!(
             "INSERT INTO {table} ({columns}) SELECT {values}
             FROM generate_series(2, {last}) AS n (i), (SELECT * FROM {table} LIMIT 1) AS first"
-        ),
-    )?;
-    Ok(())
-}
-
-/// What a client of each session would hold.
-fn sessions(cluster: &Cluster) -> Result<Vec<Session>> {
-    let key = cluster.query("ours", "SELECT kid, encode(sealed, 'hex') FROM signing_keys")?;
-    let (kid, sealed) = key.trim().split_once('|').ok_or("there is no signing key")?;
-    let mint = Mint::new(kid, &hex(sealed)?)?;
-    let rows = cluster.query(
-        "ours",
-        "SELECT replace(id::text, '-', ''), user_id, generation, created_at / 1000, rotated_at / 1000,
-            refresh_expires_at / 1000 FROM sessions ORDER BY md5(id::text)",
-    )?;
-    rows.lines()
-        .map(|line| {
-            let mut fields = line.split('|');
-            let id: [u8; 16] = hex(fields.next().unwrap_or_default())?.try_into().map_err(|_| "no UUID")?;
-            let mut number = || fields.next().unwrap_or_default().parse::<i64>();
-            let row = Row {
-                id: SessionId::from_bytes(id),
-                user: UserId(number()?),
-                generation: Generation(number()?),
-                created_at: number()?,
-                rotated_at: number()?,
-                expires_at: number()?,
-            };
-            Ok(mint.session(&row))
-        })
-        .collect()
-}
-
-fn hex(text: &str) -> Result<Vec<u8>> {
-    let digits: Vec<u8> = text.bytes().collect();
-    let pairs = digits
-        .chunks_exact(2)
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair)?, 16).map_err(Into::into));
-    pairs.collect()
-}
-
-impl Cluster {
-    /// Makes a new cluster, and starts it on the server's core with PostgreSQL's own defaults: commits are durable.
-    fn start(plan: &Plan) -> Result<Self> {
-        let programs = programs()?;
-        // The user postgres can't enter everybody's folders.
-        let folder = if is_root() {
-            std::env::temp_dir().join("countersign-bench-postgres")
-        } else {
-            plan.program.work.join("postgres")
-        };
-        if folder.exists() {
-            fs::remove_dir_all(&folder)?;
-        }
-        fs::create_dir_all(&folder)?;
-        if is_root() {
-            output(Command::new("chown").arg("postgres:").arg(&folder))?;
-        }
-        let data = folder.join("data");
-        let mut init = command(&programs.join("initdb"));
-        init.args(["--username=postgres", "--auth=trust", "--no-sync", "--pgdata"])
-            .arg(&data)
-            .current_dir("/");
-        output(&mut init)?;
-        let port = free_port()?;
-        let mut server = command(&programs.join("postgres"));
-        server.arg("-D").arg(&data).args(["-p", &port.to_string(), "-k"]).arg(&folder).current_dir("/");
-        server.args([
-            "-c",
-            "listen_addresses=127.0.0.1",
-            "-c",
-            "shared_buffers=256MB",
-            "-c",
-            "max_wal_size=4GB",
-        ]);
-        let log = fs::File::create(plan.program.work.join("postgres.log"))?;
-        server.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        let child = plan.machine.on(Cores::Server, || server.spawn())??;
-        let cluster = Self { child, programs, folder, port };
-        let begun = Instant::now();
-        while let Err(error) = cluster.query("postgres", "SELECT 1") {
-            if begun.elapsed() > Duration::from_secs(20) {
-                return Err(error);
-            }
-            sleep(Duration::from_millis(50));
-        }
-        Ok(cluster)
+        );
+        self.query(&insert).map(drop)
     }
 
-    /// The rows of a query, their fields between bars.
-    fn query(&self, database: &str, sql: &str) -> Result<String> {
-        let mut psql = Command::new(self.programs.join("psql"));
-        psql.args(["--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set=ON_ERROR_STOP=1"]);
-        psql.args(["--host=127.0.0.1", "--username=postgres", "--port", &self.port.to_string()]);
-        output(psql.args(["--dbname", database, "--command", sql]))
+    /// The time in the least session's id.
+    fn first_millis(&self) -> Result<u64> {
+        let least = self.query("SELECT replace(id::text, '-', '') FROM sessions ORDER BY id LIMIT 1")?;
+        Ok(u64::from_str_radix(least.get(..12).unwrap_or_default(), 16)?)
     }
 
-    /// A command that prints the rate of the update, for so long.
-    fn pgbench(&self, before: u64) -> Result<impl Fn(Duration) -> Result<Command> + 'static> {
-        let script = self.folder.join("update.sql");
+    /// So many of its sessions, from all over it.
+    pub(crate) fn rows(&self, count: u32) -> Result<Vec<Row>> {
+        let rows = self.query(&format!(
+            "SELECT replace(id::text, '-', ''), user_id, generation, created_at / 1000, rotated_at / 1000,
+                refresh_expires_at / 1000
+            FROM sessions WHERE ended_at IS NULL ORDER BY md5(id::text) LIMIT {count}"
+        ))?;
+        rows.lines().map(row).collect()
+    }
+
+    /// The key that signs access tokens, sealed.
+    pub(crate) fn key(&self) -> Result<Key> {
+        let key = self.query("SELECT kid, encode(sealed, 'hex') FROM signing_keys")?;
+        let (kid, sealed) = key.trim().split_once('|').ok_or("there is no signing key")?;
+        Ok(Key { kid: kid.to_owned(), sealed: hex(sealed)? })
+    }
+
+    pub(crate) fn bytes(&self) -> Result<u64> {
+        Ok(self.query("SELECT pg_database_size(current_database())")?.trim().parse()?)
+    }
+
+    fn query(&self, sql: &str) -> Result<String> {
+        self.cluster.query(&self.name, sql)
+    }
+
+    /// A command that prints the rate of the update in a copy of it, for so long.
+    fn pgbench(&self, script: PathBuf) -> Result<impl Fn(Duration) -> Result<Command> + 'static> {
         fs::write(&script, UPDATE)?;
-        let (program, port) = (self.programs.join("pgbench"), self.port.to_string());
+        let floor = format!("{}-by-pgbench", self.name);
+        self.cluster.query("postgres", &format!("DROP DATABASE IF EXISTS \"{floor}\""))?;
+        self.cluster.query("postgres", &format!("CREATE DATABASE \"{floor}\" TEMPLATE \"{}\"", self.name))?;
+        self.cluster.query(&floor, "VACUUM ANALYZE")?;
+        let (before, sessions) = (self.first_millis()? - 1, SIZE.sessions);
+        let (program, port) = (self.cluster.program("pgbench"), self.cluster.port().to_string());
         Ok(move |length: Duration| {
             let mut words = Command::new("sh");
             // The figure alone.
@@ -236,50 +159,33 @@ impl Cluster {
                 "--define",
                 &format!("before={before}"),
                 "--define",
-                &format!("sessions={SESSIONS}"),
+                &format!("sessions={sessions}"),
             ]);
             words.args(["--client", &CONNECTIONS.to_string(), "--jobs=1", "--time"]);
-            words.args([&length.as_secs().max(1).to_string(), "pgbench"]);
+            words.args([&length.as_secs().max(1).to_string(), &floor]);
             Ok(words)
         })
     }
 }
 
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        if let Some(process) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
-            // INT: at once, but in order.
-            let _ = kill_process(process, Signal::INT);
-        }
-        let _ = self.child.wait();
-        let _ = fs::remove_dir_all(&self.folder);
-    }
+fn row(line: &str) -> Result<Row> {
+    let mut fields = line.split('|');
+    let id: [u8; 16] = hex(fields.next().unwrap_or_default())?.try_into().map_err(|_| "no UUID")?;
+    let mut number = || fields.next().unwrap_or_default().parse::<i64>();
+    Ok(Row {
+        id: SessionId::from_bytes(id),
+        user: UserId(number()?),
+        generation: Generation(number()?),
+        created_at: number()?,
+        rotated_at: number()?,
+        expires_at: number()?,
+    })
 }
 
-/// Where PostgreSQL's programs are; Debian keeps the server's out of the path.
-fn programs() -> Result<PathBuf> {
-    let debian = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let mut found: Vec<PathBuf> = debian.map(|entry| entry.path().join("bin")).collect();
-    found.sort();
-    let told = Command::new("pg_config").arg("--bindir").output().ok();
-    let told = told.map(|output| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
-    let all = found.into_iter().rev().chain(told);
-    let mut complete = all.filter(|folder| {
-        ["initdb", "postgres", "psql", "pgbench"].iter().all(|name| folder.join(name).is_file())
-    });
-    complete.next().ok_or_else(|| "PostgreSQL is missing (`apt-get install postgresql` installs it)".into())
-}
-
-/// A program of the server, which refuses to run as root.
-fn command(program: &Path) -> Command {
-    if !is_root() {
-        return Command::new(program);
-    }
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid=postgres", "--regid=postgres", "--init-groups"]).arg(program);
-    command
-}
-
-fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
+fn hex(text: &str) -> Result<Vec<u8>> {
+    let digits: Vec<u8> = text.bytes().collect();
+    let pairs = digits
+        .chunks_exact(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair)?, 16).map_err(Into::into));
+    pairs.collect()
 }

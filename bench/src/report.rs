@@ -9,7 +9,7 @@ use crate::chart::{self, Bar, Group, Kind, number};
 use crate::contest::{Figures, Outcome, Spread};
 use crate::demands::{self, Demand};
 use crate::loads::{BARE, BARE_ED25519, COMMITS, HASHING, HASHING_C, LAYER, OURS};
-use crate::plan::{Results, Size, Start};
+use crate::plan::{Results, Sized, Start};
 use crate::postgres::PGBENCH;
 use crate::{Result, machine, now, say, summary};
 
@@ -26,7 +26,7 @@ pub(crate) fn publish(results: &Results, write: bool) -> Result<()> {
     }
     fs::write(PAGE, page)?;
     fs::write(format!("bench/{LOADS_CHART}"), chart::bars(&loads(results)))?;
-    fs::write(format!("bench/{SCALE_CHART}"), chart::bars(&scale(&results.scale)))?;
+    fs::write(format!("bench/{SCALE_CHART}"), chart::bars(&scale(results)))?;
     summary::publish(results)?;
     say(&format!("\n{}\nThe whole report: {PAGE}", met(&demands::all(results))));
     Ok(())
@@ -48,7 +48,11 @@ fn page(results: &Results) -> String {
     page.push_str(&met(&demands::all(results)));
     let _ = write!(page, "\n![Requests a second, by load]({LOADS_CHART})\n");
     let contests = [
-        ("Authenticated profile", "16 connections, one core.", &results.profile),
+        (
+            "Authenticated profile",
+            "16 connections, one core, on which PostgreSQL is too, where the store is there.",
+            &results.profile,
+        ),
         (
             "Refresh with rotation, SQLite",
             "64 connections, one core, each rotation on the disk. The article's design does not rotate: its refresh writes nothing.",
@@ -86,6 +90,13 @@ fn page(results: &Results) -> String {
             sizes(&results.scale)
         );
     }
+    if !results.scale_on_postgres.is_empty() {
+        let _ = write!(
+            page,
+            "\n## Scale, PostgreSQL\n\nThe memory is Countersign's. For rotations PostgreSQL has a core of its own, as above.\n\n{}",
+            sizes(&results.scale_on_postgres)
+        );
+    }
     if !results.missing.is_empty() {
         page.push_str("\n## Left out\n\n");
         for (name, reason) in &results.missing {
@@ -96,6 +107,7 @@ fn page(results: &Results) -> String {
     for (name, value) in machine::described() {
         let _ = writeln!(page, "| {name} | {value} |");
     }
+    let _ = writeln!(page, "| built from | {} |", results.built_from);
     page
 }
 
@@ -147,12 +159,12 @@ fn starts(starts: &[Start]) -> String {
     text
 }
 
-fn sizes(sizes: &[Size]) -> String {
+fn sizes(sizes: &[Sized]) -> String {
     let mut text = String::from(
-        "| sessions | users | file | first answer, ms | memory at rest | rotations a second | p99 | memory then | profiles a second | p99 |\n\
+        "| sessions | users | disk | first answer, ms | memory at rest | rotations a second | p99 | memory then | profiles a second | p99 |\n\
          | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
     );
-    for Size { sessions, users, file, start, refresh, profile } in sizes {
+    for Sized { size, disk, start, refresh, profile } in sizes {
         let rate = |outcome: &Outcome| {
             outcome.rate().map_or_else(|| outcome.failed.clone().unwrap_or_default(), spread)
         };
@@ -162,9 +174,9 @@ fn sizes(sizes: &[Size]) -> String {
         let _ = writeln!(
             text,
             "| {} | {} | {} MiB | {} | {:.0} MiB | {} | {} | {:.0} MiB | {} | {} |",
-            number(f64::from(*sessions)),
-            number(f64::from(*users)),
-            number(*file),
+            number(f64::from(size.sessions)),
+            number(f64::from(size.users)),
+            number(*disk),
             spread(start.cold),
             start.rest,
             rate(refresh),
@@ -212,24 +224,28 @@ fn group(title: &str, outcomes: &[Outcome]) -> Group {
     Group { title: title.to_owned(), bars: bars.collect() }
 }
 
-fn scale(sizes: &[Size]) -> Vec<Group> {
-    let group = |title: &str, value: &dyn Fn(&Size) -> Option<f64>| Group {
+fn scale(results: &Results) -> Vec<Group> {
+    let group = |title: &str, sizes: &[Sized], value: &dyn Fn(&Sized) -> Option<f64>| Group {
         title: title.to_owned(),
         bars: sizes
             .iter()
-            .filter_map(|size| {
-                let label = format!("{} sessions", number(f64::from(size.sessions)));
-                Some(Bar { label, value: value(size)?, kind: Kind::Ours })
+            .filter_map(|sized| {
+                let label = format!("{} sessions", number(f64::from(sized.size.sessions)));
+                Some(Bar { label, value: value(sized)?, kind: Kind::Ours })
             })
             .collect(),
     };
-    let p99 = |outcome: &Outcome| Some(outcome.spread(|figures| figures.p99)?.middle / 1e3);
+    let rate = |sized: &Sized| Some(sized.refresh.rate()?.middle);
+    let p99 = |sized: &Sized| Some(sized.refresh.spread(|figures| figures.p99)?.middle / 1e3);
+    let (ours, on_postgres) = (&*results.scale, &*results.scale_on_postgres);
     vec![
-        group("Rotations a second", &|size| Some(size.refresh.rate()?.middle)),
-        group("Their p99, ms", &|size| p99(&size.refresh)),
-        group("Profiles a second", &|size| Some(size.profile.rate()?.middle)),
-        group("First answer after a start, ms", &|size| Some(size.start.cold.middle)),
-        group("Memory while sessions rotate, MiB", &|size| size.refresh.memory),
-        group("File, MiB", &|size| Some(size.file)),
+        group("Rotations a second", ours, &rate),
+        group("Their p99, ms", ours, &p99),
+        group("Rotations a second, PostgreSQL", on_postgres, &rate),
+        group("Their p99, ms", on_postgres, &p99),
+        group("Profiles a second", ours, &|sized| Some(sized.profile.rate()?.middle)),
+        group("First answer after a start, ms", ours, &|sized| Some(sized.start.cold.middle)),
+        group("Memory while sessions rotate, MiB", ours, &|sized| sized.refresh.memory),
+        group("On the disk, MiB", ours, &|sized| Some(sized.disk)),
     ]
 }

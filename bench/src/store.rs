@@ -1,27 +1,29 @@
-//! Stores of any size, made by a generator: Countersign makes the first user and the first session itself, the
-//! generator multiplies them, column by column, whatever columns there are.
+//! Stores of any size, in each engine, made by a generator: Countersign makes the first user and the first session
+//! itself, the generator (`sqlite`, `postgres`) multiplies them, column by column, whatever columns there are.
 //!
 //! The benchmark knows the secrets, so it can also make the tokens of any session that the store holds.
 
-use std::collections::HashSet;
+use std::fmt;
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::rc::Rc;
 use std::time::Duration;
 
 use countersign::service::derive::Derived;
 use countersign_core::csrf::CsrfToken;
 use countersign_core::jwt::{AccessClaims, Algorithm, KeyId, RefreshClaims, RefreshSigner, SigningKey};
 use countersign_core::{Generation, Secret, SessionId, UserId};
-use rusqlite::{Connection, OpenFlags};
 
 use crate::api::{Accounts, Api, PASSWORD, Session};
-use crate::http::Connection as Http;
+use crate::cluster::Cluster;
+use crate::http::Connection;
 use crate::machine::{Cores, Machine};
 use crate::peers::output;
+use crate::postgres::Database;
 use crate::server::{Recipe, Server};
-use crate::{Result, now, say};
+use crate::{Result, now, say, sqlite};
 
 /// The issuer of all tokens, whatever port a server has.
 pub(crate) const PUBLIC_URL: &str = "http://localhost:8000";
@@ -29,18 +31,26 @@ const ROOT_SECRET: &str = "the root secret of the benchmarks, and of nothing els
 const REFRESH_SECRET: &str = "the refresh secret of the benchmarks, and of nothing else";
 
 const DATABASE: &str = "countersign.db";
+const DATABASE_URL: &str = "COUNTERSIGN_DATABASE_URL";
 /// Filled in only when a server starts.
 const LISTEN: &str = "COUNTERSIGN_LISTEN";
 
 /// A store is made anew when it is this old: its sessions expire.
 const FRESH: Duration = Duration::from_hours(24);
 
-/// A store with so many users and sessions.
+/// How many sessions a store has, and how many users.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Size {
+    pub(crate) sessions: u32,
+    pub(crate) users: u32,
+}
+
+/// A store: its folder, and the rows in it or in a database of PostgreSQL.
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     pub(crate) folder: PathBuf,
-    pub(crate) sessions: u32,
-    pub(crate) users: u32,
+    pub(crate) size: Size,
+    pub(crate) database: Option<Database>,
 }
 
 /// Countersign's program and the folder for whatever is made.
@@ -52,11 +62,18 @@ pub(crate) struct Program {
 
 impl Program {
     /// How it serves from a store.
-    pub(crate) fn recipe(&self, store: &Path, name: &str, more: &[(&str, &str)]) -> Recipe {
+    pub(crate) fn recipe(&self, store: &Store, name: &str, more: &[(&str, &str)]) -> Recipe {
+        let mut recipe = self.recipe_in(&store.folder, name, more);
+        let url = store.database.as_ref().map(|database| (DATABASE_URL.to_owned(), database.url()));
+        recipe.environment.extend(url);
+        recipe
+    }
+
+    fn recipe_in(&self, folder: &Path, name: &str, more: &[(&str, &str)]) -> Recipe {
         let base = [
             (LISTEN, "127.0.0.1:{port}"),
             ("COUNTERSIGN_PUBLIC_URL", PUBLIC_URL),
-            ("COUNTERSIGN_DATA_DIR", &store.to_string_lossy()),
+            ("COUNTERSIGN_DATA_DIR", &folder.to_string_lossy()),
             ("COUNTERSIGN_ROOT_SECRET", ROOT_SECRET),
             ("COUNTERSIGN_REFRESH_TOKEN_SECRET", REFRESH_SECRET),
             // Each use of a refresh token is a rotation.
@@ -76,24 +93,46 @@ impl Program {
     }
 
     /// A store of this size: one that is there from before, or a new one.
-    pub(crate) fn store(&self, machine: Machine, name: &str, sessions: u32, users: u32) -> Result<Store> {
-        let store = Store { folder: self.work.join(name), sessions, users };
+    pub(crate) fn store(&self, machine: Machine, name: &str, size: Size) -> Result<Store> {
+        let store = Store { folder: self.work.join(name), size, database: None };
         let mark = store.folder.join("generated");
-        let wanted = format!("{sessions} sessions of {users} users\n{}", self.schema()?);
+        let wanted = format!("{size}\n{}", self.schema()?);
         let age =
             fs::metadata(&mark).and_then(|mark| mark.modified()).ok().and_then(|at| at.elapsed_or_none());
         if age.is_some_and(|age| age < FRESH) && fs::read_to_string(&mark).is_ok_and(|made| made == wanted) {
             return Ok(store);
         }
-        say(&format!("making a store of {sessions} sessions of {users} users"));
+        self.begin(machine, &store)?;
+        sqlite::multiply(&store.file(), size)?;
+        fs::write(mark, wanted)?;
+        Ok(store)
+    }
+
+    /// A new store of this size in PostgreSQL.
+    pub(crate) fn store_in(
+        &self,
+        machine: Machine,
+        cluster: &Rc<Cluster>,
+        name: &str,
+        size: Size,
+    ) -> Result<Store> {
+        let folder = self.work.join(format!("{name}-on-postgres"));
+        let store = Store { folder, size, database: Some(Database::create(cluster, name)?) };
+        self.begin(machine, &store)?;
+        if let Some(database) = &store.database {
+            database.multiply(size)?;
+        }
+        Ok(store)
+    }
+
+    /// Makes its folder anew, and the first user and session.
+    fn begin(&self, machine: Machine, store: &Store) -> Result<()> {
+        say(&format!("making a store of {}", store.named(&store.size.to_string())));
         if store.folder.exists() {
             fs::remove_dir_all(&store.folder)?;
         }
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&store.folder)?;
-        self.first(machine, &store.folder, &[])?;
-        multiply(&store)?;
-        fs::write(mark, wanted)?;
-        Ok(store)
+        self.first(machine, store)
     }
 
     /// What the program's tables are: a store of others is no use to it.
@@ -102,18 +141,16 @@ impl Program {
         if folder.exists() {
             fs::remove_dir_all(&folder)?;
         }
-        let recipe = self.recipe(&folder, "schema", &[]);
+        let recipe = self.recipe_in(&folder, "schema", &[]);
         let mut migrate = Command::new(&self.binary);
         migrate.arg("migrate").envs(recipe.environment.into_iter().filter(|(name, _)| name != LISTEN));
         output(migrate.current_dir(&self.work))?;
-        let db = Connection::open_with_flags(folder.join(DATABASE), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        let sql = "SELECT group_concat(sql, ';\n') FROM (SELECT sql FROM sqlite_schema ORDER BY name)";
-        Ok(db.query_row(sql, [], |row| row.get(0))?)
+        sqlite::schema(&folder.join(DATABASE))
     }
 
     /// Makes the first user, and logs them in.
-    pub(crate) fn first(&self, machine: Machine, store: &Path, more: &[(&str, &str)]) -> Result<()> {
-        let recipe = self.recipe(store, "first", more);
+    fn first(&self, machine: Machine, store: &Store) -> Result<()> {
+        let recipe = self.recipe(store, "first", &[]);
         let mut create = Command::new(&self.binary);
         create.args(["createuser", "--noinput", "--username", "user-1", "--email", "user-1@example.com"]);
         create.envs(recipe.environment.iter().filter(|(name, _)| name != LISTEN).cloned());
@@ -124,7 +161,7 @@ impl Program {
             let api = Accounts { rotates: true };
             let mut request = Vec::new();
             api.login("user-1", PASSWORD, &mut request);
-            let mut connection = Http::new(server.address);
+            let mut connection = Connection::new(server.address);
             api.logged_in("user-1", &connection.ask(&request).await?)?;
             Ok(())
         })
@@ -134,90 +171,17 @@ impl Program {
 /// Answered as soon as the process lives.
 pub(crate) const HEALTH: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
-/// Copies the first user and the first session until there are enough.
-fn multiply(store: &Store) -> Result<()> {
-    let db = Connection::open(store.database())?;
-    // Should this be cut short, the store is made anew.
-    db.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -500000")?;
-    db.execute_batch("BEGIN EXCLUSIVE")?;
-    let set_aside = set_aside(&db)?;
-    fill(
-        &db,
-        "users",
-        store.users,
-        2,
-        &[
-            ("id", "i"),
-            ("username", "'user-' || i"),
-            ("username_key", "'user-' || i"),
-            ("email", "'user-' || i || '@example.com'"),
-            ("email_key", "'user-' || i || '@example.com'"),
-        ],
-    )?;
-    // Version 7: milliseconds, one for each session, and a counter where there would be randomness. The first session
-    // of all comes last.
-    let first: [u8; 16] = db.query_row("SELECT id FROM sessions", [], |row| row.get(0))?;
-    let before = millis(&first) - u64::from(store.sessions);
-    let id = format!("unhex(printf('%012x70008000%012x', {before} + i - 1, i))");
-    fill(
-        &db,
-        "sessions",
-        store.sessions,
-        2,
-        &[("id", &id), ("user_id", &format!("1 + i % {}", store.users))],
-    )?;
-    for sql in set_aside {
-        db.execute_batch(&sql)?;
-    }
-    db.execute(
-        "UPDATE open_sessions SET count = (SELECT count(*) FROM sessions WHERE ended_at IS NULL)",
-        [],
-    )?;
-    db.execute_batch("COMMIT; ANALYZE; PRAGMA journal_mode = WAL")?;
-    Ok(())
-}
-
-/// Takes out what would be kept up to date row by row; the statements that bring it back.
-fn set_aside(db: &Connection) -> Result<Vec<String>> {
-    let mut query = db.prepare(
-        "SELECT type, name, sql FROM sqlite_schema
-        WHERE tbl_name IN ('users', 'sessions') AND type IN ('index', 'trigger') AND sql IS NOT NULL",
-    )?;
-    let found = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    let found: Vec<(String, String, String)> = found.collect::<Result<_, _>>()?;
-    for (kind, name, _) in &found {
-        db.execute_batch(&format!("DROP {kind} {name}"))?;
-    }
-    Ok(found.into_iter().map(|(_, _, sql)| sql).collect())
-}
-
-/// Fills a table up to `last` rows with copies of its first row, but for the columns that are told, in terms of `i`.
-fn fill(db: &Connection, table: &str, last: u32, first: u32, told: &[(&str, &str)]) -> Result<()> {
-    let mut query = db.prepare(&format!("SELECT name FROM pragma_table_info('{table}')"))?;
-    let columns: Vec<String> = query.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    let values: Vec<_> = columns
-        .iter()
-        .map(|column| told.iter().find(|(name, _)| name == column).map_or(&**column, |(_, value)| *value))
-        .collect();
-    db.execute_batch(&format!(
-        "WITH RECURSIVE n(i) AS (SELECT {first} UNION ALL SELECT i + 1 FROM n WHERE i < {last})
-        INSERT INTO {table} ({}) SELECT {} FROM n, (SELECT * FROM {table} LIMIT 1)",
-        columns.join(", "),
-        values.join(", "),
-    ))?;
-    Ok(())
-}
-
-/// The time in a session's id.
-fn millis(id: &[u8; 16]) -> u64 {
-    id.iter().take(6).fold(0, |sum, byte| sum << 8 | u64::from(*byte))
-}
-
 /// Makes the tokens of a store's sessions, as the server would.
 pub(crate) struct Mint {
     derived: Derived,
     refresh: RefreshSigner,
     access: SigningKey,
+}
+
+/// A key that signs access tokens, as the store has it: sealed.
+pub(crate) struct Key {
+    pub(crate) kid: String,
+    pub(crate) sealed: Vec<u8>,
 }
 
 /// A session of the store, as it stands.
@@ -231,66 +195,58 @@ pub(crate) struct Row {
     pub(crate) expires_at: i64,
 }
 
+pub(crate) fn on_postgres(name: &str) -> String {
+    format!("{name}, on PostgreSQL")
+}
+
 impl Store {
-    pub(crate) fn database(&self) -> PathBuf {
+    pub(crate) fn file(&self) -> PathBuf {
         self.folder.join(DATABASE)
     }
 
-    /// The size of its files, in MiB.
-    pub(crate) fn size(&self) -> f64 {
-        let files = fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        let bytes: u64 = files.filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum();
+    /// The name of something that has this store, as the report tells it from the same on SQLite.
+    pub(crate) fn named(&self, name: &str) -> String {
+        if self.database.is_some() { on_postgres(name) } else { name.to_owned() }
+    }
+
+    /// What it takes on the disk, in MiB.
+    pub(crate) fn mebibytes(&self) -> Result<f64> {
+        let bytes = match &self.database {
+            Some(database) => database.bytes()?,
+            None => fs::read_dir(&self.folder)?
+                .flatten()
+                .filter_map(|file| Some(file.metadata().ok()?.len()))
+                .sum(),
+        };
         #[expect(clippy::cast_precision_loss, reason = "no store is that large")]
         let bytes = bytes as f64;
-        bytes / 1_048_576.0
+        Ok(bytes / 1_048_576.0)
     }
 
     /// So many of its sessions, from all over it. No server may be at work.
     pub(crate) fn rows(&self, count: u32) -> Result<Vec<Row>> {
-        let db = Connection::open_with_flags(self.database(), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        let first: [u8; 16] = db.query_row("SELECT min(id) FROM sessions", [], |row| row.get(0))?;
-        let first = millis(&first);
-        let mut query = db.prepare(
-            "SELECT id, user_id, generation, created_at, rotated_at, refresh_expires_at FROM sessions
-            WHERE id >= ?1 AND ended_at IS NULL AND generation >= 1 LIMIT 1",
-        )?;
-        let mut rows: Vec<Row> = Vec::new();
-        let mut seen = HashSet::new();
-        for place in 0..u64::from(count) {
-            // Far from one another, so that neighbours aren't asked for in turn.
-            let place = place * 7_368_787 % u64::from(count);
-            // A session a millisecond; what logins added lies beyond.
-            let at = first + u64::from(self.sessions - 1) * place / u64::from(count);
-            let mut from = at.to_be_bytes().get(2..).unwrap_or_default().to_vec();
-            from.resize(16, 0);
-            let row = query.query_row([from], |row| {
-                Ok(Row {
-                    id: SessionId::from_bytes(row.get(0)?),
-                    user: UserId(row.get(1)?),
-                    generation: Generation(row.get(2)?),
-                    created_at: row.get::<_, i64>(3)? / 1000,
-                    rotated_at: row.get::<_, i64>(4)? / 1000,
-                    expires_at: row.get::<_, i64>(5)? / 1000,
-                })
-            })?;
-            if seen.insert(row.id) {
-                rows.push(row);
-            }
+        match &self.database {
+            Some(database) => database.rows(count),
+            None => sqlite::rows(&self.file(), self.size, count),
         }
-        Ok(rows)
     }
 
     pub(crate) fn mint(&self) -> Result<Mint> {
-        let db = Connection::open_with_flags(self.database(), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        let (kid, sealed): (String, Vec<u8>) =
-            db.query_row("SELECT kid, sealed FROM signing_keys", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Mint::new(&kid, &sealed)
+        Mint::new(&match &self.database {
+            Some(database) => database.key()?,
+            None => sqlite::key(&self.file())?,
+        })
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} sessions of {} users", self.sessions, self.users)
     }
 }
 
 impl Mint {
-    /// With a signing key as the store has it.
-    pub(crate) fn new(kid: &str, sealed: &[u8]) -> Result<Self> {
+    fn new(Key { kid, sealed }: &Key) -> Result<Self> {
         let derived = Derived::from_root(&Secret::new(ROOT_SECRET))?;
         let refresh = RefreshSigner::new(&Secret::new(REFRESH_SECRET), PUBLIC_URL.to_owned())?;
         let private = derived.sealing.open(kid, sealed)?;

@@ -9,6 +9,7 @@ use crate::contest::Outcome;
 use crate::loads::{BARE, COMMITS, HASHING, OURS, SEEN};
 use crate::peers::PEERS;
 use crate::plan::{Results, Start};
+use crate::postgres::PGBENCH;
 
 const PAGE: &str = "README.md";
 const BEGIN: &str = "<!-- made by cargo xtask bench -->\n";
@@ -36,6 +37,7 @@ fn table(results: &Results) -> String {
     let rates = [
         ("profiles a second, one core", &results.profile, SEEN, Some(BARE)),
         ("refreshes a second, one core", &results.refresh, OURS, Some(COMMITS)),
+        ("refreshes a second, PostgreSQL on a core of its own", &results.postgres, OURS, Some(PGBENCH)),
         ("logins a second, two cores", &results.login, OURS, Some(HASHING)),
         ("requests a second in the mix, one core", &results.mix, OURS, None),
     ];
