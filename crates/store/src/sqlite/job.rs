@@ -98,12 +98,7 @@ where
     }
 
     fn run(&mut self, db: &Connection) -> bool {
-        // A panic is a defect of this use case alone: the thread, and everyone else's use cases, go on.
-        let run = |work: F| {
-            let panicked = |_| Err(StoreError::Defect("a use case panicked".to_owned()).into());
-            catch_unwind(AssertUnwindSafe(|| work(db))).unwrap_or_else(panicked)
-        };
-        self.result = self.work.take().map(run);
+        self.result = self.work.take().map(|work| caught(|| work(db)));
         matches!(self.result, Some(Ok(_)))
     }
 
@@ -117,6 +112,12 @@ where
         // An error means that the caller is gone.
         let _ = self.reply.send(answer);
     }
+}
+
+/// Does `work`, of which a panic is the defect: the thread, and everyone else's use cases, go on.
+pub(super) fn caught<T, E: From<StoreError>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    let panicked = |_| Err(StoreError::Defect("a use case panicked".to_owned()).into());
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(panicked)
 }
 
 /// Whether the caller of this function is the first to claim.

@@ -2,6 +2,7 @@
 //!
 //! - `open`: files, lock, pragmas, migrations.
 //! - `writer`: commits in groups; `job` and `queue` carry use cases to it and answers back.
+//! - `at_hand`: short reads on the caller's own thread.
 //! - `users`, `people`, `groups`, `links`, `fields`, `login`, `sessions`, `rotation`, `news`, `keys`, `audit`, `admin`,
 //!   `cleanup`: the use cases, each one function that gets a connection inside a transaction.
 //!
@@ -9,6 +10,7 @@
 //! waits for the other. Only one may serve from it.
 
 mod admin;
+mod at_hand;
 mod audit;
 mod cleanup;
 mod copy;
@@ -42,6 +44,7 @@ use rusqlite::Connection;
 
 pub use open::OpenError;
 
+use self::at_hand::AtHand;
 use self::cleanup::Walk;
 use self::job::IfAbandoned;
 use self::queue::Queue;
@@ -52,6 +55,9 @@ use crate::StoreError;
 /// The most use cases that may wait for the writer, or for a reader.
 const QUEUE: usize = 4096;
 
+/// The most connections at hand: reads there are so short that more are never in use at once.
+const AT_HAND: usize = 4;
+
 /// How to open the database.
 #[derive(Clone, Debug)]
 pub struct Opening {
@@ -61,7 +67,7 @@ pub struct Opening {
     pub migrates: bool,
     /// How long a use case may wait for its turn until it is [`StoreError::Unavailable`].
     pub patience: Duration,
-    /// How many threads read.
+    /// How many threads read. So many short reads at once, but at most four, need no thread.
     pub readers: usize,
     /// The declared custom fields: by their values users are found, and those that are unique only one may have.
     pub fields: Arc<UserFields>,
@@ -74,6 +80,7 @@ pub struct Sqlite(Arc<Inner>);
 struct Inner {
     writes: Arc<Queue>,
     reads: Arc<Queue>,
+    at_hand: AtHand,
     gauge: Arc<Gauge>,
     walk: Mutex<Walk>,
     patience: Duration,
@@ -114,9 +121,12 @@ impl Sqlite {
         let opened = open::open(path.as_ref(), opening)?;
         let readers = (0..opening.readers.max(1)).map(|_| open::reader(&opened.path));
         let readers = readers.collect::<std::result::Result<Vec<_>, _>>()?;
+        let at_hand = (0..opening.readers.clamp(1, AT_HAND)).map(|_| open::impatient_reader(&opened.path));
+        let at_hand = at_hand.collect::<std::result::Result<Vec<_>, _>>()?;
         let inner = Inner {
             writes: Arc::new(Queue::new(QUEUE)),
             reads: Arc::new(Queue::new(QUEUE)),
+            at_hand: AtHand::new(at_hand),
             gauge: Arc::default(),
             walk: Mutex::default(),
             patience: opening.patience,
@@ -139,8 +149,9 @@ impl Sqlite {
     }
 
     pub(crate) async fn close(&self) {
-        let threads = std::mem::take(&mut *self.0.threads());
+        let (inner, threads) = (Arc::clone(&self.0), std::mem::take(&mut *self.0.threads()));
         let close = move || {
+            inner.at_hand.close();
             for (queue, thread) in threads {
                 queue.close();
                 let _ = thread.join();
@@ -196,6 +207,18 @@ impl Sqlite {
     /// The declared custom fields.
     fn declared(&self) -> Arc<UserFields> {
         Arc::clone(&self.0.fields)
+    }
+
+    /// Does `work`, which reads a few rows by their keys, at once, or on a reader's connection where that would be to wait.
+    async fn read_now<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Fn(&Connection) -> Result<T> + Send + 'static,
+    {
+        match self.0.at_hand.read(&work) {
+            Some(answer) => answer,
+            None => self.read(work).await,
+        }
     }
 
     /// Does `work` on a reader's connection.
@@ -277,6 +300,7 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        self.at_hand.close();
         self.reads.close();
         self.writes.close();
     }

@@ -172,6 +172,13 @@ pub(super) fn reader(path: &Path) -> Result<Connection, OpenError> {
     Ok(db)
 }
 
+/// Opens one more connection for reading, that is busy where another would wait for a lock.
+pub(super) fn impatient_reader(path: &Path) -> Result<Connection, OpenError> {
+    let db = reader(path)?;
+    db.busy_timeout(Duration::ZERO).map_err(|error| refused(path, &error))?;
+    Ok(db)
+}
+
 fn connect(path: &Path, access: OpenFlags) -> Result<Connection, OpenError> {
     let connect = || {
         let mut db = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;

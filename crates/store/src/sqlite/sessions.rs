@@ -15,7 +15,7 @@ const LIST: u32 = 1000;
 
 impl Sqlite {
     pub(crate) async fn session(&self, id: SessionId) -> Result<Option<(Session, Option<User>)>> {
-        self.read(move |db| {
+        self.read_now(move |db| {
             let query = concat!(
                 "SELECT ",
                 session_columns!(),

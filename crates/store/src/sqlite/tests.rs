@@ -42,6 +42,28 @@ async fn a_reader_can_not_write() {
     assert!(is_unavailable(&written), "{written:?}");
 }
 
+#[tokio::test]
+async fn a_short_read_needs_no_thread_but_where_it_would_have_to_wait() {
+    let (sqlite, _folder) = open();
+    let here = std::thread::current().id();
+    let mut read_on = None;
+    // On a busy machine a read may be slow, and then some are for the threads.
+    for _ in 0..100_000 {
+        read_on = Some(sqlite.read_now(|_| Ok(std::thread::current().id())).await.unwrap());
+        if read_on == Some(here) {
+            break;
+        }
+    }
+    assert_eq!(read_on, Some(here));
+    let busy_here = move |_: &Connection| match std::thread::current().id() {
+        id if id == here => Err(StoreError::Unavailable("busy".to_owned())),
+        id => Ok(id),
+    };
+    assert_ne!(sqlite.read_now(busy_here).await.unwrap(), here);
+    sqlite.close().await;
+    assert!(is_unavailable(&sqlite.read_now(|_| Ok(())).await));
+}
+
 // attack 104
 #[tokio::test]
 async fn a_full_disk_refuses_changes_lets_reading_go_on_and_is_forgotten_when_there_is_room() {

@@ -21,8 +21,8 @@ use crate::{
 
 impl Sqlite {
     pub(crate) async fn user(&self, who: UserSelector) -> Result<Option<User>> {
-        self.read(move |db| match who {
-            UserSelector::Id(id) => by_id(db, id),
+        self.read_now(move |db| match &who {
+            UserSelector::Id(id) => by_id(db, *id),
             UserSelector::Name(key) => {
                 let query = concat!("SELECT ", user_columns!(), " FROM users WHERE username_key = $1");
                 sql::first(db, query, [key.as_str()], |row| row::user(row, 0))
