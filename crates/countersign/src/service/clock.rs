@@ -2,6 +2,10 @@
 //!
 //! A node asks for it now and then, and counts on from there with a clock that only ever runs forward. So nodes whose own
 //! clocks differ, or are set, agree on a grace of ten seconds; and while the database is away, time goes on.
+//!
+//! Where the database's clock is set, all nodes follow it within seconds, back too: a node that kept to the old time would
+//! disagree with one that starts. An answer is known to half the time that it took, and what lies within that moves
+//! nothing. A step of more than [`STEP`] is told of in the log.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -17,6 +21,10 @@ const PRECISE: Duration = Duration::from_millis(500);
 /// by clocks like it, with a leeway of ten seconds.
 const LARGE: u64 = 2000;
 
+/// How far the database's clock may seem to step, in milliseconds, until it is told of: so much may two answers be off
+/// that were just precise enough, each by half of what it took.
+const STEP: u64 = 500;
+
 /// The database's clock, as this node knows it.
 pub(crate) struct DatabaseClock {
     own: Arc<dyn Clock>,
@@ -31,6 +39,10 @@ pub(crate) struct DatabaseClock {
 impl DatabaseClock {
     /// The clock of a database that several nodes share; none where it is this machine's.
     pub(crate) async fn start(store: &Store, own: &Arc<dyn Clock>) -> Result<Option<Arc<Self>>, StoreError> {
+        // Opening a connection is part of the first answer's time; the second is precise.
+        if store.time().await?.is_none() {
+            return Ok(None);
+        }
         let base = Instant::now();
         let Some(there) = store.time().await? else { return Ok(None) };
         let clock = Self {
@@ -41,8 +53,6 @@ impl DatabaseClock {
             is_told: AtomicBool::new(false),
         };
         clock.compare();
-        // Opening a connection is part of the first answer's time; the second is precise.
-        clock.follow(store).await?;
         Ok(Some(Arc::new(clock)))
     }
 
@@ -50,13 +60,30 @@ impl DatabaseClock {
     pub(crate) async fn follow(&self, store: &Store) -> Result<(), StoreError> {
         let asked = Instant::now();
         let Some(there) = store.time().await? else { return Ok(()) };
-        let took = asked.elapsed();
-        if took <= PRECISE {
-            let until_asked = millis(asked.duration_since(self.base));
-            self.at_base.store(there.millis() - until_asked - millis(took) / 2, Ordering::Release);
-            self.compare();
+        if let Some(step) = self.take(there, asked, asked.elapsed()) {
+            tracing::warn!(
+                milliseconds = step,
+                "the database's clock was set forward (back, if negative), or another database answers now; all nodes \
+                 follow it"
+            );
         }
+        self.compare();
         Ok(())
+    }
+
+    /// Goes by what the database's clock showed; a step that is to be told of, in milliseconds.
+    fn take(&self, there: Timestamp, asked: Instant, took: Duration) -> Option<i64> {
+        if took > PRECISE {
+            return None;
+        }
+        let half = millis(took) / 2;
+        let at_base = there.millis() - millis(asked.duration_since(self.base)) - half;
+        let step = at_base - self.at_base.load(Ordering::Acquire);
+        // A millisecond for what was cut off.
+        if step.abs() > half + 1 {
+            self.at_base.store(at_base, Ordering::Release);
+        }
+        Some(step).filter(|step| step.unsigned_abs() > STEP)
     }
 
     /// How far the database's clock is ahead of this machine's, in milliseconds, if that is a lot.
@@ -106,6 +133,30 @@ mod tests {
         fn now(&self) -> Timestamp {
             Timestamp::from_millis(self.0)
         }
+    }
+
+    // attack 106
+    #[test]
+    fn time_steps_back_only_with_the_database_and_a_large_step_is_told_of() {
+        let base = Instant::now();
+        let clock = DatabaseClock {
+            own: Arc::new(Wrong(0)),
+            base,
+            at_base: AtomicI64::new(1_000_000),
+            ahead: AtomicI64::new(0),
+            is_told: AtomicBool::new(false),
+        };
+        let (asked, took) = (base + Duration::from_secs(10), Duration::from_millis(200));
+        let answer = |there: i64, took| {
+            let told = clock.take(Timestamp::from_millis(there), asked, took);
+            (told, clock.at_base.load(Ordering::Acquire))
+        };
+        assert_eq!(answer(1_010_000, took), (None, 1_000_000), "as far off as an answer is known");
+        assert_eq!(answer(1_010_200, took), (None, 1_000_000));
+        assert_eq!(answer(1_009_900, took), (None, 999_800), "it has drifted a little");
+        assert_eq!(answer(950_000, PRECISE + took), (None, 999_800), "too slow to say anything");
+        assert_eq!(answer(950_000, took), (Some(-59_900), 939_900));
+        assert_eq!(answer(1_010_100, took), (Some(60_100), 1_000_000));
     }
 
     // attack 106
