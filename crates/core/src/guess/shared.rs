@@ -90,6 +90,12 @@ impl SharedTry {
         outcome != Outcome::Wrong || counts.network.is_full(network_limit) || counts.pair.is_full(name_limit)
     }
 
+    /// Forgets the account's failures in a row: they no longer stand with the account either. Without that, the count
+    /// would know more than the account for as long as a failure may be unwritten.
+    pub fn unlock(&self, counts: &mut SharedCounts) {
+        counts.run = Run::default();
+    }
+
     /// Counts how a try went.
     pub fn settle(&self, counts: &mut SharedCounts, outcome: Outcome, now: Timestamp) {
         let GuessPolicy { name_limit, network_limit, window, .. } = self.policy;

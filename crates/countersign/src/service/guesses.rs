@@ -4,9 +4,9 @@
 //! ([`SharedTry`]); whom this node refuses already doesn't get that far.
 
 use aws_lc_rs::hmac;
-use countersign_core::guess::{Outcome, SharedCounts, SharedTry, Standing, Throttled, Ticket};
+use countersign_core::guess::{Ceiling, Outcome, SharedCounts, SharedTry, Standing, Throttled, Ticket};
 use countersign_core::name::NameKey;
-use countersign_core::{Network, Secret, Timestamp};
+use countersign_core::{Client, Network, Secret, Timestamp, UserId};
 use countersign_store::{CountKey, StoreError};
 use tokio::sync::Semaphore;
 
@@ -89,6 +89,19 @@ impl Service {
                 }
             }
             Leave::Everywhere(..) => {}
+        }
+    }
+
+    /// Forgets an account's failures in a row where all nodes meet them, after the store has forgotten those that stand
+    /// with the account.
+    pub(super) async fn unlock_shared(&self, user: UserId) {
+        let standing = Standing::Account { user, ceiling: Ceiling::default(), here_before: false };
+        // Of the three counts it is the account's; this name and network have never failed.
+        let of =
+            self.guesses.shared(&NameKey::of_any(&user.to_string()), Client::default().network(), standing);
+        let unlocked = self.in_the_store(of, move |counts| of.unlock(counts), self.now()).await;
+        if let Err(error) = unlocked {
+            tracing::warn!(%error, "failed guesses could not be forgotten at once; they are in a few seconds");
         }
     }
 

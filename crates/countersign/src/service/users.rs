@@ -90,6 +90,7 @@ impl Service {
         let event = self.done_to(user.id, EventKind::PasswordSet);
         self.outbox.forget_failures(user.id);
         let done = self.store.set_password(user.id, password, event.clone()).await?;
+        self.unlock_shared(user.id).await;
         self.told(done, &event).await
     }
 
@@ -119,6 +120,7 @@ impl Service {
         let event = self.done_to(user, EventKind::UserUnlocked);
         self.outbox.forget_failures(user);
         let done = self.store.unlock(user, event.clone()).await?;
+        self.unlock_shared(user).await;
         self.told(done, &event).await
     }
 

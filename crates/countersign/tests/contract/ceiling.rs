@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use countersign::core::Network;
+use countersign::service::password::Password;
 use countersign::store::{Failures, UserSelector};
 use http::StatusCode;
 use serde_json::json;
@@ -142,13 +143,23 @@ async fn unlocking_a_user_ends_it() {
             service.write_outbox().await;
         }
         throttled(login(&world, &strange(3), ALICE, ALICE_PASSWORD).await, 60);
-        // Where nodes share counts, a failure a moment ago may not be written yet, and outweighs what is.
-        world.clock.turn(5);
+        world.clock.turn(1);
         service.unlock_user(world.alice.id).await.unwrap();
         service.write_outbox().await;
         fail_from_many(&world, 4, ALICE, 2).await;
         login(&world, &strange(6), ALICE, ALICE_PASSWORD).await.expect(StatusCode::OK);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_is_set_ends_it() {
+    const NEW: &str = "a pear tree in winter";
+    let world = world_with_ceiling(3).await;
+    fail_just_now(&world, 0, ALICE, 3).await;
+    throttled(login(&world, &strange(3), ALICE, ALICE_PASSWORD).await, 60);
+    world.clock.turn(1);
+    world.countersign.service().set_password(&world.alice, Password::new(NEW).unwrap()).await.unwrap();
+    login(&world, &strange(4), ALICE, NEW).await.expect(StatusCode::OK);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -219,6 +219,23 @@ fn an_unlocked_account_is_open_once_no_failure_can_still_be_unwritten() {
 }
 
 #[test]
+fn an_account_that_is_unlocked_in_the_shared_counts_too_is_open_at_once() {
+    let mut nodes = Nodes::new(2, SMALL);
+    for n in 0..5 {
+        nodes.fail(n % 2, "ana", network(10 + n)).unwrap();
+    }
+    nodes.account.2 = Ceiling::default();
+    // Whoever unlocks it is on no network that has failed, and needn't know the name.
+    let standing = nodes.standing("ana", network(30));
+    let shared = nodes.each[0].shared(&NameKey::of_any("1"), network(30), standing);
+    nodes.change(shared, |counts| shared.unlock(counts));
+    nodes.wait(1);
+    for node in [0, 1] {
+        assert_eq!(nodes.fail(node, "ana", network(20)), Ok(()));
+    }
+}
+
+#[test]
 fn what_is_no_count_counts_nothing() {
     let shared = Guesses::new(SMALL, 10).shared(&NameKey::of_any("ana"), network(1), Standing::NoAccount);
     let mut good = SharedCounts::default();

@@ -206,6 +206,7 @@ impl People<'_> {
         let event = self.done_to(id, EventKind::UserUnlocked);
         self.service.outbox.forget_failures(id);
         let done = self.service.store.unlock(id, event.clone()).await?;
+        self.service.unlock_shared(id).await;
         self.service.told(done, &event).await
     }
 

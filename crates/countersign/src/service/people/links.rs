@@ -80,6 +80,7 @@ impl Service {
         self.outbox.forget_failures(user.id);
         let set = self.store.use_password_link(link_hash(token)?, password, event.clone());
         let user = self.timed("use_password_link", set).await?.ok_or(Error::LinkInvalid)?;
+        self.unlock_shared(user.id).await;
         self.told(true, &event).await?;
         Ok(user)
     }
