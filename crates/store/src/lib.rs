@@ -132,7 +132,7 @@ impl Store {
         engine!(self, engine => engine.close().await);
     }
 
-    /// A value that all nodes share, such as the longest access lifetime ever issued.
+    /// A value that all nodes share.
     pub async fn meta(&self, name: &'static str) -> Result<Option<String>, StoreError> {
         engine!(self, engine => engine.meta(name).await)
     }
@@ -140,5 +140,12 @@ impl Store {
     /// Sets a shared value.
     pub async fn set_meta(&self, name: &'static str, value: String) -> Result<(), StoreError> {
         engine!(self, engine => engine.set_meta(name, value).await)
+    }
+
+    /// Raises a shared number, such as the longest access lifetime ever issued, to this one if it is less or isn't
+    /// there; the number that now stands. Of several who raise it at once the highest wins.
+    pub async fn raise_meta(&self, name: &'static str, to: u32) -> Result<u32, StoreError> {
+        let stands = engine!(self, engine => engine.raise_meta(name, i64::from(to)).await)?;
+        u32::try_from(stands).map_err(|_| StoreError::Defect(format!("{name} has no value that it can have")))
     }
 }

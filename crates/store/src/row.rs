@@ -61,6 +61,12 @@ macro_rules! key_columns {
 }
 pub(crate) use key_columns;
 
+/// Raises a shared number; the one that stands.
+pub(crate) const RAISE_META: &str = "INSERT INTO meta (name, value) VALUES ($1, CAST($2 AS TEXT))
+    ON CONFLICT (name) DO UPDATE SET value = CASE
+        WHEN CAST(meta.value AS BIGINT) < CAST(excluded.value AS BIGINT) THEN excluded.value ELSE meta.value END
+    RETURNING CAST(value AS BIGINT)";
+
 /// The columns that make an [`AuditRow`], as [`audit`] reads them.
 macro_rules! audit_columns {
     () => {

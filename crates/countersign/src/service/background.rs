@@ -89,10 +89,9 @@ where
 }
 
 impl Service {
-    /// Reads the news, moves the keys on, and forgets what has died.
+    /// Reads the news, and moves the keys on.
     pub async fn follow_news(&self) {
         self.catch_up().await;
-        self.liveness.forget_old(self.now());
     }
 
     /// Writes down failed logins and other events that changed nothing.
@@ -118,12 +117,14 @@ impl Service {
         }
     }
 
-    /// Removes what nobody can need any more, in small batches.
+    /// Forgets and removes what nobody can need any more, in small batches.
     pub async fn clean_up(&self) -> Result<u64, StoreError> {
         let now = self.now();
+        let afterlife = self.afterlife().await?;
+        self.liveness.forget_old(afterlife, now);
         // A refresh token can be shown until its expiry and the leeway; a session is kept a little longer.
         let sessions_before = now - self.settings.refresh_token_lifetime - Seconds(3600);
-        let news_before = now - self.afterlife - Seconds(3600);
+        let news_before = now - afterlife - Seconds(3600);
         let mut removed = 0;
         for _ in 0..BATCHES_MAX {
             let batch = self.store.clean_up(sessions_before, news_before, self.audit_before(now)).await?;

@@ -25,8 +25,6 @@ pub(crate) struct Liveness {
     store: Store,
     max_age: Seconds,
     leeway: Seconds,
-    /// For how long an ended session must be remembered: its access tokens have died after that.
-    remember: Seconds,
     ended: RwLock<HashMap<SessionId, Remembered>>,
     /// The users whom no news says to have changed.
     users: KnownUsers<User>,
@@ -50,19 +48,13 @@ struct Remembered {
 }
 
 impl Liveness {
-    /// Knows nothing yet, and what is news from now on. `remember` covers the longest access lifetime ever issued.
-    pub(crate) async fn start(
-        store: Store,
-        settings: &Settings,
-        remember: Seconds,
-        now: Timestamp,
-    ) -> Result<Self, StoreError> {
+    /// Knows nothing yet, and what is news from now on.
+    pub(crate) async fn start(store: Store, settings: &Settings, now: Timestamp) -> Result<Self, StoreError> {
         let head = store.news_head().await?;
         Ok(Self {
             store,
             max_age: settings.liveness_max_age,
             leeway: settings.leeway,
-            remember,
             ended: RwLock::default(),
             users: KnownUsers::new(),
             rights: KnownUsers::new(),
@@ -111,11 +103,10 @@ impl Liveness {
         age <= self.max_age.millis().unsigned_abs()
     }
 
-    /// Forgets sessions whose last access token has died.
-    pub(crate) fn forget_old(&self, now: Timestamp) {
-        let span = Duration::from_secs(self.remember.0.into());
-        let needed =
-            |ended: &Remembered| ended.ended_at + self.remember > now || ended.heard_at.elapsed() < span;
+    /// Forgets sessions whose last access token has died: they ended longer ago than it takes for that.
+    pub(crate) fn forget_old(&self, afterlife: Seconds, now: Timestamp) {
+        let span = Duration::from_secs(afterlife.0.into());
+        let needed = |ended: &Remembered| ended.ended_at + afterlife > now || ended.heard_at.elapsed() < span;
         self.ended.write().unwrap_or_else(PoisonError::into_inner).retain(|_, ended| needed(ended));
     }
 

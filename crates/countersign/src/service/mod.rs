@@ -48,7 +48,7 @@ use std::time::Instant;
 
 use aws_lc_rs::rand::SecureRandom;
 use countersign_core::guess::Guesses;
-use countersign_core::{Clock, Seconds, Timestamp};
+use countersign_core::{Clock, Timestamp};
 use countersign_store::Store;
 use countersign_verify::Verifier;
 use tokio::sync::{Mutex, OnceCell};
@@ -77,9 +77,6 @@ pub struct Service {
     tokens: Tokens,
     verifier: Arc<Verifier>,
     liveness: Arc<Liveness>,
-    /// How long a session's end, or a key's, must be remembered for the sake of its last access token: the longest
-    /// access lifetime ever issued, and the leeway on both sides.
-    afterlife: Seconds,
     hashing: HashingPool,
     /// Measured at the first need, or in the background right after the start.
     floor: OnceCell<Floor>,

@@ -4,9 +4,9 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use aws_lc_rs::rand::SecureRandom;
+use countersign_core::Clock;
 use countersign_core::guess::{GuessPolicy, Guesses};
 use countersign_core::jwt::AccessClaims;
-use countersign_core::{Clock, Seconds};
 use countersign_store::copy::UNDER_WAY;
 use countersign_store::{Store, StoreError};
 use countersign_verify::{Answer, Verifier};
@@ -82,14 +82,12 @@ impl Service {
         let random = environment.random.clone();
         let roots: Vec<Derived> =
             settings.secrets.root.all().map(Derived::from_root).collect::<Result<_, _>>()?;
-        let own = if serves { settings.access_token_lifetime } else { Seconds(0) };
-        let longest = signing::longest_access_lifetime(&store, own).await?;
+        let afterlife = signing::afterlife(&settings, &store, serves).await?;
         if serves {
             super::fields::enter(&store, &settings.user_fields).await?;
         }
-        let afterlife = Seconds(longest.0.saturating_add(2 * settings.leeway.0));
         // First the place in the news, then the keys, so that no change of them falls in between.
-        let liveness = Liveness::start(store.clone(), &settings, afterlife, clock.now()).await?;
+        let liveness = Liveness::start(store.clone(), &settings, clock.now()).await?;
         let liveness = Arc::new(liveness);
         let ring = if serves {
             signing::load_ring(&settings, &store, &roots, afterlife, &environment).await?
@@ -131,7 +129,6 @@ impl Service {
             roots,
             verifier: Arc::new(verifier),
             liveness,
-            afterlife,
             hashing,
             floor: OnceCell::new(),
             policy,

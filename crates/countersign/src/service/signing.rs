@@ -23,14 +23,19 @@ pub struct ListedKey {
     pub state: KeyState,
 }
 
-/// The longest access lifetime ever issued, raised to this server's own.
-pub(super) async fn longest_access_lifetime(store: &Store, own: Seconds) -> Result<Seconds, StoreError> {
+/// How long a session's end, or a key's, must be remembered for the sake of its last access token: the longest access
+/// lifetime that any node ever issued, raised to this server's own, and the leeway on both sides.
+pub(super) async fn afterlife(
+    settings: &Settings,
+    store: &Store,
+    serves: bool,
+) -> Result<Seconds, StoreError> {
+    let own = if serves { settings.access_token_lifetime } else { Seconds(0) };
     let stored = store.meta(LONGEST_ACCESS_LIFETIME).await?;
     let stored = stored.and_then(|text| text.parse().ok()).map_or(Seconds(0), Seconds);
-    if own > stored {
-        store.set_meta(LONGEST_ACCESS_LIFETIME, own.0.to_string()).await?;
-    }
-    Ok(own.max(stored))
+    let longest =
+        if own > stored { Seconds(store.raise_meta(LONGEST_ACCESS_LIFETIME, own.0).await?) } else { stored };
+    Ok(Seconds(longest.0.saturating_add(2 * settings.leeway.0)))
 }
 
 /// The keys that a server starts with. Makes the first one, and a successor where the algorithm was changed: it is
@@ -66,6 +71,12 @@ pub(super) async fn load_ring(
 }
 
 impl Service {
+    /// What [`afterlife`] is by now. It is asked for right before something is forgotten: a node that issues longer-lived
+    /// tokens has written so down before the first of them.
+    pub(super) async fn afterlife(&self) -> Result<Seconds, StoreError> {
+        afterlife(&self.settings, &self.store, self.serves).await
+    }
+
     /// Takes in the keys that now stand in the store, where the news or time alone have changed them. What fails is
     /// tried again at the next news; until then the known keys go on.
     pub(super) async fn follow_keys(&self) {
@@ -88,7 +99,7 @@ impl Service {
             return Ok(());
         }
         let stored = self.store.keys().await?;
-        let ring = KeyRing::of_stored(&stored, &self.roots, self.afterlife, self.now())?;
+        let ring = KeyRing::of_stored(&stored, &self.roots, self.afterlife().await?, self.now())?;
         self.verifier.replace_keys(ring.verifying.clone());
         self.tokens.set_ring(ring);
         Ok(())
@@ -102,7 +113,7 @@ impl Service {
     /// All stored keys and their states, oldest first.
     pub async fn list_keys(&self) -> Result<Vec<ListedKey>, Error> {
         let stored = self.store.keys().await?;
-        let states = keys::states(&stored, self.afterlife, self.now());
+        let states = keys::states(&stored, self.afterlife().await?, self.now());
         Ok(stored.into_iter().zip(states).map(|(key, state)| ListedKey { key, state }).collect())
     }
 
@@ -123,7 +134,7 @@ impl Service {
         let signs_from = if at_once { now } else { now + PUBLISHED_BEFORE };
         let root = self.roots.first().ok_or(Error::NotFound)?;
         // A key sealed under a root that the servers don't have would be of no use to them.
-        KeyRing::of_stored(&self.store.keys().await?, &self.roots, self.afterlife, now)?;
+        KeyRing::of_stored(&self.store.keys().await?, &self.roots, self.afterlife().await?, now)?;
         let key = keys::make(self.settings.access_algorithm, root, &*self.random, now, signs_from)?;
         let event = AuditEvent { detail: made(&key, now).detail, ..actor.event(EventKind::KeyCreated, now) };
         self.store.add_key(key.clone(), event.clone()).await?;

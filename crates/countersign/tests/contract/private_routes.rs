@@ -1,6 +1,10 @@
 //! Who may call a private route: through our own private routes, each of them.
 
+use std::time::Duration;
+
+use countersign::core::Seconds;
 use countersign::core::session::EndReason;
+use countersign::settings::Settings;
 use http::{HeaderValue, Method, StatusCode};
 use serde_json::json;
 
@@ -306,6 +310,30 @@ async fn what_ended_stays_ended_across_a_restart() {
     each_lets_through(&world.browser_with(&live)).await;
     each_refuses(&world.browser_with(&gone), 401, "session_ended").await;
     each_refuses(&world.browser_with(&bob), 401, "user_inactive").await;
+}
+
+// attack 34, attack 113
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_is_remembered_for_as_long_as_the_tokens_of_a_node_that_issues_longer_ones_live() {
+    const LONGEST: &str = "longest_access_lifetime";
+    let world = World::with(|settings| settings.access_token_lifetime = Seconds(900)).await;
+    let alice = world.alice_in_a_browser().await.memory();
+    // This node knew nothing of such tokens when it started.
+    world.store().set_meta(LONGEST, "1".to_owned()).await.unwrap();
+    let short = |settings: &mut Settings| {
+        (settings.access_token_lifetime, settings.leeway) = (Seconds(1), Seconds(0));
+    };
+    let world = world.restart_with(short).await;
+    world.store().raise_meta(LONGEST, 900).await.unwrap();
+    let browser = world.browser_with(&alice);
+    each_lets_through(&browser).await;
+    world.countersign.service().end_session(browser.session()).await.unwrap();
+
+    // By the clock, and as much time as it takes to forget has really passed.
+    world.turn(60).await;
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    world.countersign.service().clean_up().await.unwrap();
+    each_refuses(&browser, 401, "session_ended").await;
 }
 
 // attack 113

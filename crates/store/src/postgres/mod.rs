@@ -54,6 +54,7 @@ use self::pool::Pool;
 use self::sql::params;
 use self::work::IfUnknown;
 use crate::StoreError;
+use crate::row::RAISE_META;
 
 /// How many connections the news have: one to ask twice a second, one for who has just written.
 const NEWS: usize = 2;
@@ -173,6 +174,14 @@ impl Postgres {
             db.run(upsert, params![args.0, args.1]).await.map(drop)
         })
         .await
+    }
+
+    pub(crate) async fn raise_meta(&self, name: &'static str, to: i64) -> Result<i64, StoreError> {
+        let stands = self.statement((name, to), IfUnknown::Repeat, |db, args| async move {
+            db.first(RAISE_META, params![args.0, args.1], |row| crate::row::Columns::number_there(row, 0))
+                .await
+        });
+        stands.await?.ok_or_else(|| StoreError::Defect("an upsert returned nothing".to_owned()))
     }
 }
 

@@ -51,6 +51,7 @@ use self::queue::Queue;
 use self::sql::Result;
 use self::writer::Gauge;
 use crate::StoreError;
+use crate::row::RAISE_META;
 
 /// The most use cases that may wait for the writer, or for a reader.
 const QUEUE: usize = 4096;
@@ -196,6 +197,10 @@ impl Sqlite {
 
     pub(crate) async fn set_meta(&self, name: &'static str, value: String) -> Result<()> {
         self.write(move |db| Ok(sql::run(db, SET_META, (name, value)).map(drop)?)).await
+    }
+
+    pub(crate) async fn raise_meta(&self, name: &'static str, to: i64) -> Result<i64> {
+        self.write(move |db| Ok(sql::value(db, RAISE_META, (name, to))?)).await
     }
 }
 

@@ -12,6 +12,26 @@ async fn a_shared_value_is_what_was_set_last() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn of_those_who_raise_a_shared_number_at_once_the_highest_wins() {
+    for store in stores() {
+        for low in [9, 1] {
+            assert_eq!(store.raise_meta("lifetime", low).await.unwrap(), 9);
+        }
+        let raises = (0..60).map(|n| {
+            let store = store.handle();
+            tokio::spawn(async move { store.raise_meta("lifetime", (n * 7) % 60 * 10).await.unwrap() })
+        });
+        let raises: Vec<_> = raises.collect();
+        let mut highest = 0;
+        for raise in raises {
+            highest = highest.max(raise.await.unwrap());
+        }
+        assert_eq!(highest, 590);
+        assert_eq!(store.meta("lifetime").await.unwrap().as_deref(), Some("590"));
+    }
+}
+
 #[tokio::test]
 async fn an_open_store_answers_and_a_closed_one_is_unavailable() {
     for store in stores() {
