@@ -15,6 +15,9 @@ pub struct News {
     pub head: NewsSeq,
     /// What is new, with the time of its writing.
     pub items: Vec<(Timestamp, NewsItem)>,
+    /// The store has lost what it told before, in a failover to a standby that lacked it: the news begin anew, `items`
+    /// is all that it has, and what was kept of the rest may never have been.
+    pub anew: bool,
 }
 
 /// A piece of news.

@@ -143,6 +143,12 @@ impl Liveness {
     }
 
     fn take_in(&self, news: &News) {
+        if news.anew {
+            // What is kept here may be of changes that were lost.
+            self.users.forget_all();
+            self.rights.forget_all();
+            self.key_changes.fetch_add(1, Ordering::AcqRel);
+        }
         let heard_at = Instant::now();
         let mut ended = self.ended.write().unwrap_or_else(PoisonError::into_inner);
         for (at, item) in &news.items {

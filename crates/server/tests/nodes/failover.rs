@@ -13,7 +13,8 @@ use crate::common::http::{Connection, PUBLIC_URL, Request, Session};
 use crate::common::user::User;
 use crate::load::Load;
 use crate::node_dies::assert_stored;
-use crate::nodes::{Nodes, login};
+use crate::nodes::{Nodes, login, profile};
+use crate::shared::{assert_ends, wait_for};
 
 // attack 33, attack 102, attack 103
 #[test]
@@ -21,13 +22,7 @@ fn a_standby_that_is_promoted_under_load_lacks_nothing_that_was_acknowledged() {
     let primary = Cluster::start();
     let database = primary.database();
     let standby = standby_of(&primary);
-    let name = database.rsplit_once('/').unwrap().1;
-    let both = format!(
-        "postgres://postgres@127.0.0.1:{},127.0.0.1:{}/{name}?target_session_attrs=read-write",
-        primary.port(),
-        standby.port()
-    );
-    let nodes = Nodes::start(&both, &[]);
+    let nodes = Nodes::start(&either(&primary, &standby, &database), &[]);
     let site = nodes.site();
     let mut load = Load::new(4, 4);
     nodes.create(&load.users);
@@ -111,10 +106,71 @@ fn nothing_is_acknowledged_that_the_standby_does_not_have() {
     assert_eq!(next.generation(), session.generation() + 1);
 }
 
+// attack 34, attack 103
+#[test]
+fn after_a_failover_that_lost_what_nodes_had_heard_they_hear_of_what_happens_next_without_a_restart() {
+    let primary = Cluster::start();
+    let database = primary.database();
+    let standby = asynchronous_standby_of(&primary);
+    let nodes = Nodes::start(&either(&primary, &standby, &database), &[]);
+    let users = [User::new(0)];
+    nodes.create(&users);
+    let sessions = [0, 1].map(|node| login(&mut nodes.to(node), &users[0]));
+    let first_names =
+        || [0, 1].map(|node| profile(&mut nodes.to(node), &sessions[0]).body["user"]["first_name"].clone());
+    for session in &sessions {
+        // Each node has seen the token, so that it asks no store about it any more.
+        nodes.at_once(|node| drop(profile(&mut nodes.to(node), session).expect(200)));
+    }
+    until(&primary, "SELECT count(*) FROM pg_stat_replication WHERE replay_lsn = pg_current_wal_lsn()", "1");
+    standby.sql("postgres", "ALTER SYSTEM SET primary_conninfo = ''");
+    standby.reload();
+    until(&standby, "SELECT count(*) FROM pg_stat_wal_receiver", "0");
+
+    // More pieces of news than numbers that a standby leaves out.
+    for n in 1..=50 {
+        let name = serde_json::json!({ "first_name": format!("Ana {n}") });
+        nodes
+            .to(0)
+            .call(&Request::new("PATCH /accounts/profile").of(&sessions[0]).json(&name))
+            .unwrap()
+            .expect(200);
+    }
+    wait_for(Instant::now(), || (first_names() == ["Ana 50", "Ana 50"]).then_some(()));
+    primary.kill();
+    nodes.wait_until_ready(false);
+    standby.sql("postgres", "SELECT pg_promote()");
+    nodes.wait_until_ready(true);
+
+    // What was heard before may be trusted for a second more.
+    wait_for(Instant::now() + Duration::from_secs(1), || (first_names() == ["", ""]).then_some(()));
+    nodes.to(0).call(&Request::new("POST /accounts/logout").of(&sessions[1])).unwrap().expect(204);
+    assert_ends(&nodes, &sessions[1], Instant::now());
+}
+
 const KEY: &str = "0123456789abcdef0123456789abcdef";
+
+/// The URL of a database on whichever of the two is the primary.
+fn either(one: &Cluster, other: &Cluster, database: &str) -> String {
+    let name = database.rsplit_once('/').unwrap().1;
+    format!(
+        "postgres://postgres@127.0.0.1:{},127.0.0.1:{}/{name}?target_session_attrs=read-write",
+        one.port(),
+        other.port()
+    )
+}
 
 /// A standby that has to have each commit on disk before it is acknowledged.
 fn standby_of(primary: &Cluster) -> Cluster {
+    let standby = asynchronous_standby_of(primary);
+    primary.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'standby'");
+    primary.reload();
+    until(primary, "SELECT sync_state FROM pg_stat_replication", "sync");
+    standby
+}
+
+/// A standby that nobody waits for.
+fn asynchronous_standby_of(primary: &Cluster) -> Cluster {
     let from = format!(
         "host={} port={} user=postgres application_name=standby",
         primary.folder().display(),
@@ -126,14 +182,17 @@ fn standby_of(primary: &Cluster) -> Cluster {
         let done = backup.arg(data).arg("-d").arg(&from).stdin(Stdio::null()).output().unwrap();
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     });
-    primary.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'standby'");
-    primary.reload();
+    until(primary, "SELECT state FROM pg_stat_replication", "streaming");
+    standby
+}
+
+/// Waits until a cluster says this.
+fn until(cluster: &Cluster, query: &str, expected: &str) {
     let begun = Instant::now();
-    while primary.sql("postgres", "SELECT sync_state FROM pg_stat_replication") != "sync" {
-        assert!(begun.elapsed() < Duration::from_secs(30), "the standby doesn't follow: {}", standby.log());
+    while cluster.sql("postgres", query) != expected {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{query}: {}", cluster.log());
         thread::sleep(Duration::from_millis(20));
     }
-    standby
 }
 
 /// A service that trusts our tokens. It has fetched the keys, and needs nobody of us any more.

@@ -128,7 +128,7 @@ fn a_key_that_is_made_or_removed_is_so_at_every_node_within_a_second() {
 }
 
 /// The session's access token is refused at every node a second after this moment.
-fn assert_ends(nodes: &Nodes, session: &Session, since: Instant) {
+pub(crate) fn assert_ends(nodes: &Nodes, session: &Session, since: Instant) {
     wait_for(since, || {
         let refused = [0, 1].map(|node| profile(&mut nodes.to(node), session).status == 401);
         (refused == [true, true]).then_some(())
@@ -140,7 +140,7 @@ fn assert_ends(nodes: &Nodes, session: &Session, since: Instant) {
 }
 
 /// Asks until there is an answer. The last time that counts is asked a second later.
-fn wait_for<T>(since: Instant, ask: impl Fn() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(since: Instant, ask: impl Fn() -> Option<T>) -> T {
     loop {
         let is_last = since.elapsed() >= Duration::from_secs(1);
         if let Some(answer) = ask() {

@@ -59,7 +59,9 @@ async fn remove(db: &Db, before: Before, walk: Walk) -> Result<(u64, Walk)> {
     let mut found = ended(db, before.sessions).await?;
     let (expired, walk) = stroll(db, before.sessions, walk, BATCH - row::count(found.len() as u64)).await?;
     found.extend(expired);
-    let news = "DELETE FROM news WHERE seq IN (SELECT seq FROM news WHERE at < $1 ORDER BY seq LIMIT $2)";
+    // The last one stays, however old: where it isn't there any more, the database has lost it.
+    let news = "DELETE FROM news WHERE seq IN (SELECT seq FROM news
+        WHERE at < $1 AND seq < (SELECT max(seq) FROM news) ORDER BY seq LIMIT $2)";
     let audit = "DELETE FROM audit WHERE seq IN (SELECT seq FROM audit WHERE at < $1 ORDER BY at LIMIT $2)
         AND at < $1";
     let mut removed = counts::clean_up(db, before.news).await?;

@@ -4,6 +4,11 @@
 //! So a reader remembers which numbers are missing below the one that it has come to. Each time it asks for what is
 //! above, and for what was missing: a piece that commits late is delivered late, but once. A number whose transaction
 //! was undone stays missing, and is given up when nothing that it could tell would matter any more.
+//!
+//! Numbers can go back, too: an asynchronous standby that is promoted lacks the last ones, and gives them again. So a
+//! reader remembers the last piece itself, which clean-up leaves alone until there is a later one. Where another one
+//! stands in its place, or none, all that is there is delivered once more: what was written under the same numbers is
+//! among it, and to hear the rest again does no harm. A machine that slept for hours begins anew in the same way.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -33,56 +38,104 @@ pub(super) struct Reader {
     head: i64,
     /// The missing ones, and since when.
     missing: BTreeMap<i64, Instant>,
+    /// The piece with the highest number that was delivered.
+    last: Option<Piece>,
+}
+
+/// A piece of news under its number.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Piece {
+    seq: i64,
+    at: Timestamp,
+    item: NewsItem,
 }
 
 impl Postgres {
     pub(crate) async fn news_head(&self) -> Answer<NewsSeq> {
         // With the numbers just below the head, to see which of them are missing.
-        let seqs = self.read_news((), |db, _| async move {
-            let query = "SELECT seq FROM news ORDER BY seq DESC LIMIT $1";
-            db.all(query, params![row::count(MISSING as u64)], |row| row.number_there(0)).await
+        let pieces = self.read_news((), |db, _| async move {
+            let query = concat!("SELECT ", news_columns!(), " FROM news ORDER BY seq DESC LIMIT $1");
+            db.all(query, params![row::count(MISSING as u64)], piece).await
         });
-        let seqs = seqs.await?;
-        let head = seqs.first().copied().unwrap_or(0);
+        let pieces = pieces.await?;
+        let head = pieces.first().map_or(0, |piece| piece.seq);
         let mut reader = self.0.reader();
         if head > reader.head {
-            // What lies further below the lowest that is left was cleaned up.
-            let lowest =
-                seqs.last().map_or(head, |lowest| lowest - SKIPPED).max(head - row::count(MISSING as u64));
-            reader.head = reader.head.max(lowest).max(0);
-            reader.take(seqs.iter().rev().copied(), Instant::now());
+            reader.begin(pieces.last());
+            reader.take(pieces.iter().rev().copied(), Instant::now());
         }
         Ok(NewsSeq(head))
     }
 
     pub(crate) async fn news(&self, after: NewsSeq) -> Answer<News> {
         let missing: Vec<i64> = self.0.reader().missing.keys().copied().collect();
-        let rows = self.read_news((after, missing), |db, args| async move {
+        let pieces = self.read_news((after, missing), |db, args| async move {
             let (after, missing) = &*args;
+            // With the last one that was delivered, to see that it is still there.
             let query = concat!(
                 "SELECT ",
                 news_columns!(),
-                " FROM news WHERE seq > $1 OR seq = ANY($2) ORDER BY seq"
+                " FROM news WHERE seq >= $1 OR seq = ANY($2) ORDER BY seq"
             );
-            db.all(query, params![after.0, missing], |row| Ok((row.number_there(0)?, row::news(row)?))).await
+            db.all(query, params![after.0, missing], piece).await
         });
-        let rows = rows.await?;
-        let head = rows.last().map_or(after, |(seq, _)| NewsSeq(*seq).max(after));
+        let pieces = pieces.await?;
+        if self.0.reader().is_lost(after, &pieces) {
+            return self.news_anew().await;
+        }
+        let head = pieces.last().map_or(after, |last| NewsSeq(last.seq).max(after));
         let mut reader = self.0.reader();
         // Of two that read at once, one delivers what was missing.
-        let is_new = |seq: i64| seq > after.0 || reader.missing.contains_key(&seq);
-        let rows: Vec<_> = rows.into_iter().filter(|(seq, _)| is_new(*seq)).collect();
+        let is_new = |piece: &Piece| piece.seq > after.0 || reader.missing.contains_key(&piece.seq);
+        let pieces: Vec<_> = pieces.into_iter().filter(is_new).collect();
         reader.head = reader.head.max(after.0.min(head.0));
-        reader.take(rows.iter().map(|(seq, _)| *seq), Instant::now());
-        Ok(News { head, items: rows.into_iter().map(|(_, item)| item).collect() })
+        reader.take(pieces.iter().copied(), Instant::now());
+        Ok(News { head, items: items(&pieces), anew: false })
+    }
+
+    /// All the news that there are.
+    async fn news_anew(&self) -> Answer<News> {
+        let pieces = self.read_news((), |db, _| async move {
+            db.all(concat!("SELECT ", news_columns!(), " FROM news ORDER BY seq"), &[], piece).await
+        });
+        let pieces = pieces.await?;
+        let mut reader = self.0.reader();
+        *reader = Reader::default();
+        reader.begin(pieces.first());
+        reader.take(pieces.iter().copied(), Instant::now());
+        let head = NewsSeq(pieces.last().map_or(0, |last| last.seq));
+        Ok(News { head, items: items(&pieces), anew: true })
     }
 }
 
+fn piece(row: &tokio_postgres::Row) -> Answer<Piece> {
+    let (at, item) = row::news(row)?;
+    Ok(Piece { seq: row.number_there(0)?, at, item })
+}
+
+fn items(pieces: &[Piece]) -> Vec<(Timestamp, NewsItem)> {
+    pieces.iter().map(|piece| (piece.at, piece.item)).collect()
+}
+
 impl Reader {
-    /// Takes in numbers that were delivered, in their order.
-    fn take(&mut self, delivered: impl Iterator<Item = i64>, now: Instant) {
-        for seq in delivered {
+    /// Begins with this piece, the first that is left. What lies further below it was cleaned up.
+    fn begin(&mut self, first: Option<&Piece>) {
+        self.head = first.map_or(0, |first| first.seq - SKIPPED).max(self.head);
+    }
+
+    /// Whether what is there from this number on isn't what it was when that was the last one.
+    fn is_lost(&self, after: NewsSeq, there: &[Piece]) -> bool {
+        self.last.is_some_and(|last| last.seq == after.0 && !there.contains(&last))
+    }
+
+    /// Takes in pieces that are delivered, in the order of their numbers.
+    fn take(&mut self, delivered: impl Iterator<Item = Piece>, now: Instant) {
+        for piece in delivered {
+            let seq = piece.seq;
             self.missing.remove(&seq);
+            if self.last.is_none_or(|last| seq > last.seq) {
+                self.last = Some(piece);
+            }
             if seq > self.head {
                 let first = (self.head + 1).max(seq - row::count(MISSING as u64));
                 self.missing.extend((first..seq).map(|missing| (missing, now)));

@@ -58,7 +58,8 @@ fn look(db: &Connection, before: Before, walk: Walk) -> Result<(Found, Walk)> {
     let mut sessions = sql::all(db, ended, (before.sessions.millis(), BATCH), |row| row.session_id(0))?;
     let (expired, walk) = stroll(db, before.sessions, walk, usize::from(BATCH) - sessions.len())?;
     sessions.extend(expired);
-    let news = "SELECT seq FROM news WHERE at < $1 ORDER BY seq LIMIT $2";
+    let news =
+        "SELECT seq FROM news WHERE at < $1 AND seq < (SELECT max(seq) FROM news) ORDER BY seq LIMIT $2";
     let audit = "SELECT seq FROM audit WHERE at < $1 ORDER BY at LIMIT $2";
     let news = sequence(db, news, (before.news.millis(), BATCH))?;
     let audit = sequence(db, audit, (before.audit.millis(), BATCH))?;

@@ -22,7 +22,7 @@ impl Sqlite {
                 head = NewsSeq(row.get(0)?);
                 row::news(row)
             })?;
-            Ok(News { head, items })
+            Ok(News { head, items, anew: false })
         })
         .await
     }

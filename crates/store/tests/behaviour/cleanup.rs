@@ -60,6 +60,8 @@ async fn news_and_audit_rows_go_when_they_are_old() {
         assert_eq!(store.audited(EventKind::UserActivated).await.len(), 5);
         assert_eq!(clean(&store, NEVER, NEVER, at(5)).await, 5, "four, and the user's making");
         assert_eq!(store.audited(EventKind::UserActivated).await.len(), 1);
+        assert_eq!(clean(&store, NEVER, at(100), NEVER).await, 2, "all but the last");
+        assert_eq!(store.news_since(NewsSeq::default()).await.len(), 1);
     }
 }
 

@@ -91,6 +91,62 @@ async fn a_number_that_was_never_used_holds_nothing_up() {
     assert_eq!(store.news(news.head).await.unwrap().items, []);
 }
 
+// attack 103
+#[tokio::test(flavor = "multi_thread")]
+async fn news_under_numbers_that_were_lost_in_a_failover_and_given_again_are_delivered() {
+    let cluster = Cluster::shared();
+    let url = cluster.database();
+    let store = open(&url).await;
+    let insert = |users: std::ops::Range<i64>| {
+        for user in users {
+            let values = format!("VALUES (0, 'user_changed', {user})");
+            cluster.sql(database(&url), &format!("INSERT INTO news (at, kind, user_id) {values}"));
+        }
+    };
+    insert(1..2);
+    let kept = store.news_head().await.unwrap();
+    // Of three pieces a promoted standby has none. Others may have written fewer since, as many, or more.
+    for again in [0, 1, 3, 7] {
+        let before = store.news(kept).await.unwrap().head;
+        insert(10..13);
+        let lost = store.news(before).await.unwrap();
+        assert_eq!((lost.items.len(), lost.anew), (3, false));
+        cluster.sql(database(&url), &format!("DELETE FROM news WHERE seq > {}", kept.0));
+        let back = format!("SELECT setval(pg_get_serial_sequence('news', 'seq'), {})", kept.0);
+        cluster.sql(database(&url), &back);
+        insert(20..20 + again);
+
+        let news = store.news(lost.head).await.unwrap();
+        let items: Vec<_> = news.items.into_iter().map(|(_, item)| item).collect();
+        let there = std::iter::once(1).chain(20..20 + again).map(user_changed);
+        assert_eq!((items, news.anew, news.head.0), (there.collect(), true, kept.0 + again));
+        let after = store.news(news.head).await.unwrap();
+        assert_eq!((after.items, after.anew), (Vec::new(), false));
+        insert(30..31);
+        let next = store.news(news.head).await.unwrap();
+        assert_eq!((next.items.len(), next.anew), (1, false));
+
+        cluster.sql(database(&url), &format!("DELETE FROM news WHERE seq > {}", kept.0));
+        cluster.sql(database(&url), &back);
+        assert!(store.news(next.head).await.unwrap().anew);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn news_that_were_cleaned_up_to_the_last_hold_nothing_up() {
+    let cluster = Cluster::shared();
+    let url = cluster.database();
+    let store = open(&url).await;
+    let insert = "INSERT INTO news (at, kind, user_id) VALUES (0, 'user_changed', 7)";
+    cluster.sql(database(&url), insert);
+    let head = store.news_head().await.unwrap();
+    cluster.sql(database(&url), "DELETE FROM news");
+    let none = store.news(head).await.unwrap();
+    assert_eq!(none.items, []);
+    cluster.sql(database(&url), insert);
+    assert_eq!(store.news(none.head).await.unwrap().items.len(), 1);
+}
+
 // attack 113
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_nodes_that_start_at_once_one_makes_the_first_key_and_all_get_it() {
