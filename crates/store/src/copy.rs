@@ -2,8 +2,8 @@
 //!
 //! [`TABLES`] lists what is carried, each table after those that it refers to. What isn't listed is made anew: the
 //! count of open sessions, by [`Store::settle`](crate::Store::settle), the news, which a node reads only from its
-//! start on, and the counts of guesses, which live for minutes. A test holds the list against what each engine's tables
-//! really are.
+//! start on, the counts of guesses, which live for minutes, and the names of batches, which no node writes any more. A
+//! test holds the list against what each engine's tables really are.
 
 use countersign_core::SessionId;
 use countersign_core::secret::sha256;

@@ -24,6 +24,7 @@ compile_error!("the store needs an engine: turn on the feature `sqlite` or `post
 
 mod admin;
 mod audit;
+mod batch;
 pub mod copy;
 mod export;
 mod fields;
@@ -45,6 +46,7 @@ use countersign_core::Timestamp;
 
 pub use admin::{AdminLogin, SetUpError};
 pub use audit::{AuditCount, AuditCounts, AuditCursor, AuditEvent, AuditFilter, AuditRow, EventKind};
+pub use batch::{Batch, BatchId};
 pub use export::ExportedUser;
 pub use fields::{EnteredPage, FieldFilter, FieldHolder, FieldIs};
 pub use import::{Arrival, GroupArrival, ImportBatch, IncomingGroup, IncomingUser, PasswordFate, TurnedAway};

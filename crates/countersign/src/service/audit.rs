@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use countersign_core::jwt::RefreshClaims;
 use countersign_core::session::EndReason;
 use countersign_core::{Client, PermissionName, Timestamp, UserId};
-use countersign_store::{AuditEvent, CeilingState, EventKind, Failures, NewUser};
+use countersign_store::{AuditEvent, Batch, BatchId, CeilingState, EventKind, Failures, NewUser};
 use serde_json::{Map, Value};
 
 /// The most events that wait; more are counted and told of, but not kept one by one.
@@ -33,17 +33,9 @@ struct Waiting {
     failures: HashMap<UserId, Failures>,
     /// Failed guesses of the last batch. They may not be seen in the store yet by whoever read it a moment ago.
     last_batch: HashMap<UserId, Failures>,
+    /// The last batch, until it is known to be written: its name, its time, and its events.
+    unwritten: Option<(BatchId, Timestamp, Vec<AuditEvent>)>,
     dropped: u64,
-}
-
-/// What is to be written now.
-pub(crate) struct Batch {
-    /// Events of the audit.
-    pub(crate) events: Vec<AuditEvent>,
-    /// Failed guesses, for the ceilings of accounts.
-    pub(crate) failures: Vec<Failures>,
-    /// Events that found no room.
-    pub(crate) dropped: u64,
 }
 
 impl Outbox {
@@ -81,30 +73,29 @@ impl Outbox {
         })
     }
 
-    /// Takes out what waits, to be written.
-    pub(crate) fn take(&self) -> Batch {
-        let mut waiting = self.lock();
-        waiting.last_batch = std::mem::take(&mut waiting.failures);
-        waiting.buckets.clear();
-        Batch {
-            events: std::mem::take(&mut waiting.events),
-            failures: waiting.last_batch.values().copied().collect(),
-            dropped: std::mem::take(&mut waiting.dropped),
+    /// The batch that is to be written now, if anything waits. It is the last one again, until that is known to be
+    /// written: under its name the store takes it once.
+    pub(crate) fn batch(&self, id: BatchId, at: Timestamp) -> Option<Batch> {
+        let waiting = &mut *self.lock();
+        if waiting.unwritten.is_none() {
+            waiting.last_batch = std::mem::take(&mut waiting.failures);
+            waiting.buckets.clear();
+            let events = std::mem::take(&mut waiting.events);
+            let is_empty = events.is_empty() && waiting.last_batch.is_empty();
+            waiting.unwritten = (!is_empty).then_some((id, at, events));
         }
+        let (id, at, events) = waiting.unwritten.clone()?;
+        Some(Batch { id, at, events, failures: waiting.last_batch.values().copied().collect() })
     }
 
-    /// Puts back what could not be written, as far as there is room.
-    pub(crate) fn put_back(&self, events: Vec<AuditEvent>, failures: Vec<Failures>) {
-        let mut waiting = self.lock();
-        if !failures.is_empty() {
-            waiting.last_batch.clear();
-        }
-        for failed in failures {
-            add(&mut waiting.failures, failed);
-        }
-        for event in events {
-            waiting.keep(&event);
-        }
+    /// The last batch is written.
+    pub(crate) fn written(&self) {
+        self.lock().unwritten = None;
+    }
+
+    /// How many events found no room since this was asked last.
+    pub(crate) fn dropped(&self) -> u64 {
+        std::mem::take(&mut self.lock().dropped)
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -189,4 +180,61 @@ pub(crate) fn log(event: &AuditEvent) {
 /// Writes a theft to the log; the store has put it into the audit.
 pub(crate) fn log_theft(claims: &RefreshClaims, client: &Client, at: Timestamp) {
     log(&own(EventKind::Theft, claims.user, client, at));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+
+    fn failed(user: i64, count: u32) -> Failures {
+        Failures { user: UserId(user), count, last_at: NOW, forget_before: Timestamp::from_secs(0) }
+    }
+
+    fn event(bucket: &str) -> AuditEvent {
+        AuditEvent { bucket: Some(bucket.to_owned()), ..AuditEvent::new(EventKind::LoginFailed, NOW) }
+    }
+
+    /// How often who has failed.
+    type Failed = Vec<(i64, u32)>;
+
+    /// What is to be written now: its name, its events, and how often who has failed.
+    fn batch(outbox: &Outbox, id: u8) -> Option<(u8, u64, Failed)> {
+        let batch = outbox.batch(BatchId([id; 16]), NOW)?;
+        let mut failures: Failed =
+            batch.failures.iter().map(|failed| (failed.user.0, failed.count)).collect();
+        failures.sort_unstable();
+        Some((batch.id.0[0], batch.events.iter().map(|event| event.count).sum(), failures))
+    }
+
+    #[test]
+    fn a_batch_stays_the_same_until_it_is_known_to_be_written() {
+        let outbox = Outbox::default();
+        assert_eq!(batch(&outbox, 1), None);
+        outbox.failed(failed(1, 3));
+        outbox.push(&event("a"));
+        assert_eq!(batch(&outbox, 2), Some((2, 1, vec![(1, 3)])));
+
+        // It could not be written, or nobody knows. More comes.
+        outbox.failed(failed(1, 1));
+        outbox.failed(failed(2, 1));
+        outbox.push(&event("a"));
+        outbox.push(&event("a"));
+        assert_eq!(batch(&outbox, 3), Some((2, 1, vec![(1, 3)])));
+        outbox.written();
+        assert_eq!(batch(&outbox, 4), Some((4, 2, vec![(1, 1), (2, 1)])));
+        outbox.written();
+        assert_eq!(batch(&outbox, 5), None);
+    }
+
+    #[test]
+    fn failures_that_were_forgotten_are_not_written_again() {
+        let outbox = Outbox::default();
+        outbox.failed(failed(1, 3));
+        outbox.failed(failed(2, 1));
+        assert_eq!(batch(&outbox, 1), Some((1, 0, vec![(1, 3), (2, 1)])));
+        outbox.forget_failures(UserId(1));
+        assert_eq!(batch(&outbox, 2), Some((1, 0, vec![(2, 1)])));
+    }
 }

@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::{Seconds, Timestamp};
-use countersign_store::StoreError;
+use countersign_store::{BatchId, StoreError};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Service;
-use super::audit::Batch;
 
 /// How often the news are read: well within the second in which an end must be known everywhere.
 const NEWS_EVERY: Duration = Duration::from_millis(400);
@@ -97,18 +96,19 @@ impl Service {
     /// Writes down failed logins and other events that changed nothing.
     pub async fn write_outbox(&self) {
         let _writing = self.outbox.writing.lock().await;
-        let Batch { events, failures, dropped } = self.outbox.take();
+        let dropped = self.outbox.dropped();
         if dropped > 0 {
             tracing::warn!(dropped, "events of the audit were dropped: too many at once");
         }
-        let mut unwritten = (Vec::new(), Vec::new());
-        if !failures.is_empty() && self.store.record_failures(failures.clone()).await.is_err() {
-            unwritten.1 = failures;
+        let mut id = [0; 16];
+        if self.random.fill(&mut id).is_err() {
+            return;
         }
-        if !events.is_empty() && self.store.audit(events.clone()).await.is_err() {
-            unwritten.0 = events;
+        let Some(batch) = self.outbox.batch(BatchId(id), self.now()) else { return };
+        // Where it fails, and where nobody knows, it is written again the next time.
+        if self.store.write_batch(batch).await.is_ok() {
+            self.outbox.written();
         }
-        self.outbox.put_back(unwritten.0, unwritten.1);
     }
 
     async fn count_sessions(&self) {

@@ -154,6 +154,8 @@ impl Service {
     /// Writes down what waits, and closes the store.
     pub async fn close(&self) {
         self.write_outbox().await;
+        // What waited while a batch was written again.
+        self.write_outbox().await;
         self.store.close().await;
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use countersign::core::Network;
 use countersign::service::password::Password;
-use countersign::store::{Failures, UserSelector};
+use countersign::store::{Batch, BatchId, Failures, UserSelector};
 use http::StatusCode;
 use serde_json::json;
 
@@ -57,7 +57,8 @@ async fn past_a_hundred_failures_in_a_row_strange_networks_share_one_try_a_minut
     let mut browser = world.alice_in_a_browser().await;
     let (user, last_at) = (world.alice.id, world.now());
     let before = Failures { user, count: 97, last_at, forget_before: last_at };
-    world.store().record_failures(vec![before]).await.unwrap();
+    let before = Batch { id: BatchId([0; 16]), at: last_at, events: Vec::new(), failures: vec![before] };
+    world.store().write_batch(before).await.unwrap();
     fail_from_many(&world, 0, ALICE, 3).await;
     let before = world.hashes();
     throttled(login(&world, &strange(100), ALICE, WRONG).await, 60);

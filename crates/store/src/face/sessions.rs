@@ -84,7 +84,7 @@ impl Store {
     }
 
     /// Removes one small batch of sessions that ended or expired before `sessions_before`, news (and shared
-    /// counts of guesses) before `news_before` and audit rows before `audit_before`; how many rows went. Zero: nothing to do for now.
+    /// counts of guesses, and the names of batches) before `news_before` and audit rows before `audit_before`; how many rows went. Zero: nothing to do for now.
     ///
     /// Sessions whose time just ran out are found on a walk through all of them, ten thousand a call: where there are
     /// more, it takes several calls to come round.

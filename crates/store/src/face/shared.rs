@@ -1,8 +1,8 @@
 //! The store's face: what the nodes share: news, counts of guesses, keys, the audit.
 
 use crate::{
-    AuditCount, AuditCounts, AuditEvent, AuditFilter, AuditRow, CountKey, News, NewsSeq, Store, StoreError,
-    StoredKey,
+    AuditCount, AuditCounts, AuditEvent, AuditFilter, AuditRow, Batch, CountKey, News, NewsSeq, Store,
+    StoreError, StoredKey,
 };
 use countersign_core::Timestamp;
 use countersign_core::guess::SharedCounts;
@@ -79,11 +79,16 @@ impl Store {
     }
 }
 
-/// The audit.
+/// The audit, and what is written in the background.
 impl Store {
     /// Appends events. Those of one [`AuditEvent::bucket`] become one row with a count.
     pub async fn audit(&self, events: Vec<AuditEvent>) -> Result<(), StoreError> {
         engine!(self, engine => engine.audit(events).await)
+    }
+
+    /// Writes down what was gathered. What was written before under the same name isn't written again.
+    pub async fn write_batch(&self, batch: Batch) -> Result<(), StoreError> {
+        engine!(self, engine => engine.write_batch(batch).await)
     }
 
     /// Reads the audit, newest first.

@@ -1,10 +1,10 @@
 //! The store's face: users, and looking after them.
 
 use crate::{
-    AuditEvent, ChangedGroup, ChangedUser, EnteredPage, Failures, FieldHolder, Group, GroupChange,
-    GroupFilter, LinkHash, LoginUser, NewUser, Page, Password, PasswordHash, PasswordLink, PeopleError,
-    Permission, ProfileChange, ProfileError, Reach, StartOutcome, Store, StoreError, User, UserChange,
-    UserDetail, UserFilter, UserPage, UserSelector,
+    AuditEvent, ChangedGroup, ChangedUser, EnteredPage, FieldHolder, Group, GroupChange, GroupFilter,
+    LinkHash, LoginUser, NewUser, Page, Password, PasswordHash, PasswordLink, PeopleError, Permission,
+    ProfileChange, ProfileError, Reach, StartOutcome, Store, StoreError, User, UserChange, UserDetail,
+    UserFilter, UserPage, UserSelector,
 };
 use countersign_core::session::Session;
 use countersign_core::{GroupId, GroupName, Network, PermissionName, Rights, Timestamp, UserId};
@@ -104,11 +104,6 @@ impl Store {
     /// One hash for each way of hashing that is still in use, to measure what checking it costs.
     pub async fn password_samples(&self) -> Result<Vec<PasswordHash>, StoreError> {
         engine!(self, engine => engine.password_samples().await)
-    }
-
-    /// Adds failed guesses to the ceilings of accounts, many at once.
-    pub async fn record_failures(&self, failures: Vec<Failures>) -> Result<(), StoreError> {
-        engine!(self, engine => engine.record_failures(failures).await)
     }
 
     /// Forgets the failed guesses at a user's password (`users unlock`). `false`: no such user.

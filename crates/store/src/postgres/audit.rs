@@ -9,14 +9,7 @@ use crate::{AuditCount, AuditCounts, AuditEvent, AuditFilter, AuditRow, StoreErr
 
 impl Postgres {
     pub(crate) async fn audit(&self, events: Vec<AuditEvent>) -> std::result::Result<(), StoreError> {
-        self.write(events, |db, events| async move {
-            lock_buckets(&db, &events).await?;
-            for event in &*events {
-                append(&db, event).await?;
-            }
-            Ok(())
-        })
-        .await
+        self.write(events, |db, events| async move { append_all(&db, &events).await }).await
     }
 
     pub(crate) async fn audit_rows(
@@ -45,6 +38,15 @@ impl Postgres {
         })
         .await
     }
+}
+
+/// Appends events to a transaction.
+pub(super) async fn append_all(db: &Db, events: &[AuditEvent]) -> Result<()> {
+    lock_buckets(db, events).await?;
+    for event in events {
+        append(db, event).await?;
+    }
+    Ok(())
 }
 
 /// Takes the rows that will be counted again, in one order for all: two nodes that count the same don't wait in a

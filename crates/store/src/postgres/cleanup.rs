@@ -62,9 +62,12 @@ async fn remove(db: &Db, before: Before, walk: Walk) -> Result<(u64, Walk)> {
     // The last one stays, however old: where it isn't there any more, the database has lost it.
     let news = "DELETE FROM news WHERE seq IN (SELECT seq FROM news
         WHERE at < $1 AND seq < (SELECT max(seq) FROM news) ORDER BY seq LIMIT $2)";
+    let batches = "DELETE FROM written_batches WHERE id IN (
+        SELECT id FROM written_batches WHERE at < $1 LIMIT $2)";
     let audit = "DELETE FROM audit WHERE seq IN (SELECT seq FROM audit WHERE at < $1 ORDER BY at LIMIT $2)
         AND at < $1";
     let mut removed = counts::clean_up(db, before.news).await?;
+    removed += db.run(batches, params![before.news.millis(), BATCH]).await?;
     removed += db.run(news, params![before.news.millis(), BATCH]).await?;
     removed += db.run(audit, params![before.audit.millis(), BATCH]).await?;
     removed += remove_sessions(db, before.sessions, found).await?;

@@ -1,7 +1,5 @@
 //! Checking passwords, counting failures, and what a right password begins.
 
-use std::collections::BTreeMap;
-
 use countersign_core::session::{EndReason, Session};
 use countersign_core::{Network, Timestamp, UserId};
 
@@ -120,27 +118,22 @@ impl Postgres {
         })
         .await
     }
+}
 
-    pub(crate) async fn record_failures(&self, failures: Vec<Failures>) -> Answer<()> {
-        // In the order of users, so that two nodes that count for the same users don't wait in a circle.
-        let mut by_user: BTreeMap<UserId, Vec<Failures>> = BTreeMap::new();
-        for failure in failures {
-            by_user.entry(failure.user).or_default().push(failure);
-        }
-        self.write(by_user, |db, by_user| async move {
-            let update = "UPDATE users SET
-                    failures = CASE WHEN last_failure_at < $1 THEN 0 ELSE failures END + $2,
-                    last_failure_at = CASE WHEN last_failure_at > $3 THEN last_failure_at ELSE $3 END
-                WHERE id = $4";
-            for failure in by_user.values().flatten() {
-                let Failures { user, count, last_at, forget_before } = failure;
-                let params = params![forget_before.millis(), i64::from(*count), last_at.millis(), user.0];
-                db.run(update, params).await?;
-            }
-            Ok(())
-        })
-        .await
+/// Adds failed guesses to the ceilings of accounts.
+pub(super) async fn record_failures(db: &Db, failures: &[Failures]) -> Result<()> {
+    let update = "UPDATE users SET
+            failures = CASE WHEN last_failure_at < $1 THEN 0 ELSE failures END + $2,
+            last_failure_at = CASE WHEN last_failure_at > $3 THEN last_failure_at ELSE $3 END
+        WHERE id = $4";
+    // In the order of users, so that two nodes that count for the same users don't wait in a circle.
+    let mut by_user: Vec<&Failures> = failures.iter().collect();
+    by_user.sort_by_key(|failure| failure.user);
+    for Failures { user, count, last_at, forget_before } in by_user {
+        let params = params![forget_before.millis(), i64::from(*count), last_at.millis(), user.0];
+        db.run(update, params).await?;
     }
+    Ok(())
 }
 
 /// What a right password does whatever it opens: failed guesses are forgotten, and the network is known.

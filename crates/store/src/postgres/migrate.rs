@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0006_guess_counts.sql"),
     include_str!("migrations/0007_import.sql"),
     include_str!("migrations/0008_link_makers.sql"),
+    include_str!("migrations/0009_batches.sql"),
 ];
 
 /// The locks that we take, of those that a database has for its applications: "CSig", and a number.

@@ -15,6 +15,7 @@
 
 mod admin;
 mod audit;
+mod batch;
 mod cleanup;
 mod config;
 mod copy;

@@ -10,7 +10,7 @@ use crate::{AuditCount, AuditCounts, AuditEvent, AuditFilter, AuditRow, listing}
 
 impl Sqlite {
     pub(crate) async fn audit(&self, events: Vec<AuditEvent>) -> Result<()> {
-        self.write(move |db| events.iter().try_for_each(|event| append(db, event))).await
+        self.write(move |db| append_all(db, &events)).await
     }
 
     pub(crate) async fn audit_rows(&self, filter: AuditFilter) -> Result<Vec<AuditRow>> {
@@ -35,6 +35,11 @@ impl Sqlite {
         })
         .await
     }
+}
+
+/// Appends events to a transaction.
+pub(super) fn append_all(db: &Connection, events: &[AuditEvent]) -> Result<()> {
+    events.iter().try_for_each(|event| append(db, event))
 }
 
 /// Appends an event to the transaction that it tells of.

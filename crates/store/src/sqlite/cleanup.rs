@@ -33,6 +33,7 @@ struct Before {
 struct Found {
     sessions: Vec<SessionId>,
     news: Vec<i64>,
+    batches: Vec<[u8; 16]>,
     audit: Vec<i64>,
 }
 
@@ -63,7 +64,9 @@ fn look(db: &Connection, before: Before, walk: Walk) -> Result<(Found, Walk)> {
     let audit = "SELECT seq FROM audit WHERE at < $1 ORDER BY at LIMIT $2";
     let news = sequence(db, news, (before.news.millis(), BATCH))?;
     let audit = sequence(db, audit, (before.audit.millis(), BATCH))?;
-    Ok((Found { sessions, news, audit }, walk))
+    let batches = "SELECT id FROM written_batches WHERE at < $1 LIMIT $2";
+    let batches = sql::all(db, batches, (before.news.millis(), BATCH), |row| Ok(row.get(0)?))?;
+    Ok((Found { sessions, news, batches, audit }, walk))
 }
 
 /// Looks at the next stretch of the walk for sessions whose time ran out, until it has found `room` of them.
@@ -101,6 +104,9 @@ fn remove(db: &Connection, before: Before, found: &Found) -> Result<u64> {
     for seq in &found.news {
         removed += sql::run(db, "DELETE FROM news WHERE seq = $1", [seq])?;
     }
+    for id in &found.batches {
+        removed += sql::run(db, "DELETE FROM written_batches WHERE id = $1", [id])?;
+    }
     for seq in &found.audit {
         let delete = "DELETE FROM audit WHERE seq = $1 AND at < $2";
         removed += sql::run(db, delete, (seq, before.audit.millis()))?;
@@ -114,6 +120,6 @@ fn sequence(db: &Connection, query: &str, params: impl Params) -> Result<Vec<i64
 
 impl Found {
     fn is_empty(&self) -> bool {
-        self.sessions.is_empty() && self.news.is_empty() && self.audit.is_empty()
+        self.sessions.is_empty() && self.news.is_empty() && self.batches.is_empty() && self.audit.is_empty()
     }
 }

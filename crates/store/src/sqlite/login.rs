@@ -109,21 +109,18 @@ impl Sqlite {
         })
         .await
     }
+}
 
-    pub(crate) async fn record_failures(&self, failures: Vec<Failures>) -> Result<()> {
-        self.write(move |db| {
-            let update = "UPDATE users SET
-                    failures = CASE WHEN last_failure_at < $1 THEN 0 ELSE failures END + $2,
-                    last_failure_at = CASE WHEN last_failure_at > $3 THEN last_failure_at ELSE $3 END
-                WHERE id = $4";
-            for failure in &failures {
-                let Failures { user, count, last_at, forget_before } = failure;
-                sql::run(db, update, (forget_before.millis(), count, last_at.millis(), user.0))?;
-            }
-            Ok(())
-        })
-        .await
+/// Adds failed guesses to the ceilings of accounts.
+pub(super) fn record_failures(db: &Connection, failures: &[Failures]) -> Result<()> {
+    let update = "UPDATE users SET
+            failures = CASE WHEN last_failure_at < $1 THEN 0 ELSE failures END + $2,
+            last_failure_at = CASE WHEN last_failure_at > $3 THEN last_failure_at ELSE $3 END
+        WHERE id = $4";
+    for Failures { user, count, last_at, forget_before } in failures {
+        sql::run(db, update, (forget_before.millis(), count, last_at.millis(), user.0))?;
     }
+    Ok(())
 }
 
 fn login_user(db: &Connection, query: &str, params: impl Params) -> Result<Option<LoginUser>> {

@@ -12,6 +12,7 @@
 mod admin;
 mod at_hand;
 mod audit;
+mod batch;
 mod cleanup;
 mod copy;
 mod export;
@@ -200,7 +201,7 @@ impl Sqlite {
     }
 
     pub(crate) async fn raise_meta(&self, name: &'static str, to: i64) -> Result<i64> {
-        self.write(move |db| Ok(sql::value(db, RAISE_META, (name, to))?)).await
+        self.write(move |db| sql::value(db, RAISE_META, (name, to))).await
     }
 }
 

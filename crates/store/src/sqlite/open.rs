@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0004_admin.sql"),
     include_str!("migrations/0007_import.sql"),
     include_str!("migrations/0008_link_makers.sql"),
+    include_str!("migrations/0009_batches.sql"),
 ];
 
 /// How often, and how many times, a connection asks for a lock that another process holds: five seconds in all.

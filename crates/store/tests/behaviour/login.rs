@@ -7,8 +7,8 @@ use countersign_store::{
 };
 
 use crate::support::{
-    Fixture, START, at, checked, ended, event, hash, key, laptop, new_session, new_user, password, stores,
-    stranger, token,
+    Fixture, START, at, checked, ended, event, failed, hash, key, laptop, new_session, new_user, password,
+    stores, stranger, token,
 };
 
 async fn look_up(store: &Fixture, name: &str, by_email: bool) -> Option<LoginUser> {
@@ -74,7 +74,7 @@ async fn a_login_starts_a_session_and_remembers_what_it_should() {
     for store in stores() {
         let ana = store.make_user("ana").await;
         let failures = Failures { user: ana.id, count: 7, last_at: START, forget_before: START };
-        store.record_failures(vec![failures]).await.unwrap();
+        store.write_batch(failed(vec![failures])).await.unwrap();
         let before = look_up(&store, "ana", false).await.unwrap();
         assert!(!before.network_known);
 
@@ -211,7 +211,7 @@ async fn a_password_change_ends_every_session_and_starts_one() {
         let ana = store.make_user("ana").await;
         let old = [store.log_in(&ana, at(1)).await, store.log_in(&ana, at(2)).await];
         let failures = Failures { user: ana.id, count: 7, last_at: at(3), forget_before: START };
-        store.record_failures(vec![failures]).await.unwrap();
+        store.write_batch(failed(vec![failures])).await.unwrap();
         let head = store.news_head().await.unwrap();
 
         let next = new_session(ana.id, at(20));

@@ -13,6 +13,7 @@ mod support;
 
 mod admin;
 mod audit;
+mod batches;
 mod cleanup;
 mod copy;
 mod counts;

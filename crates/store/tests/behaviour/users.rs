@@ -7,7 +7,7 @@ use countersign_store::{
 use serde_json::{Map, json};
 
 use crate::support::{
-    Fixture, START, at, ended, event, hash, key, laptop, new_session, new_user, password, stores,
+    Fixture, START, at, ended, event, failed, hash, key, laptop, new_session, new_user, password, stores,
 };
 
 const NOBODY: UserId = UserId(4711);
@@ -135,7 +135,7 @@ async fn what_is_done_to_nobody_changes_and_audits_nothing() {
         assert!(!store.delete_user(NOBODY, Reach::Anyone, event(EventKind::UserDeleted)).await.unwrap());
         assert!(!store.unlock(NOBODY, event(EventKind::UserUnlocked)).await.unwrap());
         let failure = Failures { user: NOBODY, count: 1, last_at: START, forget_before: START };
-        store.record_failures(vec![failure]).await.unwrap();
+        store.write_batch(failed(vec![failure])).await.unwrap();
         for kind in EventKind::ALL {
             assert_eq!(store.audited(kind).await, []);
         }
@@ -151,7 +151,7 @@ async fn a_set_password_ends_every_session_and_forgets_failures() {
         let sessions = [store.log_in(&ana, at(1)).await, store.log_in(&ana, at(2)).await];
         let bens = store.log_in(&ben, at(2)).await;
         let failures = Failures { user: ana.id, count: 7, last_at: at(3), forget_before: START };
-        store.record_failures(vec![failures]).await.unwrap();
+        store.write_batch(failed(vec![failures])).await.unwrap();
         let head = store.news_head().await.unwrap();
 
         let set =
@@ -240,13 +240,13 @@ async fn failures_add_up_until_a_day_passes_without_one() {
             forget_before: last_at - day,
         };
         let failures = vec![fail(&ana, 3, at(5)), fail(&ben, 1, at(5)), fail(&ana, 2, at(4))];
-        store.record_failures(failures).await.unwrap();
+        store.write_batch(failed(failures)).await.unwrap();
         assert_eq!((ceiling(&ana).await.failures, ceiling(&ana).await.last_failure_at), (5, Some(at(5))));
         assert_eq!(ceiling(&ben).await.failures, 1);
 
-        store.record_failures(vec![fail(&ana, 1, at(5) + day)]).await.unwrap();
+        store.write_batch(failed(vec![fail(&ana, 1, at(5) + day)])).await.unwrap();
         assert_eq!(ceiling(&ana).await.failures, 6, "just a day is not over a day");
-        store.record_failures(vec![fail(&ana, 1, at(6) + day + day)]).await.unwrap();
+        store.write_batch(failed(vec![fail(&ana, 1, at(6) + day + day)])).await.unwrap();
         assert_eq!(ceiling(&ana).await.failures, 1);
 
         assert!(store.unlock(ana.id, event(EventKind::UserUnlocked, at(9))).await.unwrap());

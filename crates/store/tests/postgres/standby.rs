@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use countersign_core::Generation;
 use countersign_core::session::{EndReason, Session};
 use countersign_store::postgres::Opening;
-use countersign_store::{EventKind, NewsSeq, Store, StoreError};
+use countersign_store::{EventKind, Failures, NewsSeq, Store, StoreError, UserSelector};
 use countersign_testing::Cluster;
 
-use crate::support::{POLICY, at, event, token};
+use crate::support::{POLICY, START, at, event, failed, laptop, token};
 use crate::trouble::{log_in, make_user};
 use crate::{open, open_with};
 
@@ -45,9 +45,11 @@ impl Scene {
         }
     }
 
-    async fn until_one_waits(&self) {
-        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
-        while self.cluster.sql("postgres", waiting) == "0" {
+    /// Breaks the connection of a change that waits, once there is one.
+    async fn break_what_waits(&self) {
+        let kill =
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+        while self.cluster.sql("postgres", kill) == "0" {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -119,10 +121,32 @@ async fn a_commit_whose_connection_broke_is_not_acknowledged() {
     let scene = Scene::new().await;
     let patient = open(&scene.url).await;
     let told = tokio::spawn(scene.log_out(&patient));
-    scene.until_one_waits().await;
-    let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
-    scene.cluster.sql("postgres", kill);
+    scene.break_what_waits().await;
     let told = told.await.unwrap();
     let is_unknown = |reason: &str| reason.contains("may have been done or not");
     assert!(matches!(&told, Err(StoreError::Unavailable(reason)) if is_unknown(reason)), "{told:?}");
+}
+
+// attack 102
+#[tokio::test(flavor = "multi_thread")]
+async fn failed_guesses_of_which_nobody_knows_whether_they_were_written_are_counted_once() {
+    let scene = Scene::new().await;
+    let store = open(&scene.url).await;
+    let user = scene.session.user;
+    let three = failed(vec![Failures { user, count: 3, last_at: at(5), forget_before: START }]);
+    let write = || {
+        let (store, three) = (store.clone(), three.clone());
+        tokio::spawn(async move { store.write_batch(three).await })
+    };
+    let told = write();
+    scene.break_what_waits().await;
+    assert!(matches!(told.await.unwrap(), Err(StoreError::Unavailable(_))));
+    // It was written. A try under way meets the next one, too.
+    let tries = [write(), write()];
+    scene.wait_for("");
+    for tried in tries {
+        tried.await.unwrap().unwrap();
+    }
+    let found = store.user_for_login(UserSelector::Id(user), false, laptop().network()).await;
+    assert_eq!(found.unwrap().unwrap().ceiling.failures, 3);
 }

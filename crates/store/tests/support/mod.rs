@@ -14,8 +14,8 @@ use countersign_core::{Client, Generation, Seconds, SessionId, Timestamp, UserId
 use countersign_store::postgres::{self, Postgres};
 use countersign_store::sqlite::{Opening, Sqlite};
 use countersign_store::{
-    AuditEvent, AuditFilter, AuditRow, EventKind, Login, NewUser, NewsItem, NewsSeq, Password, PasswordHash,
-    Rotate, Rotation, SessionEnd, StartOutcome, Store, User,
+    AuditEvent, AuditFilter, AuditRow, Batch, BatchId, EventKind, Failures, Login, NewUser, NewsItem,
+    NewsSeq, Password, PasswordHash, Rotate, Rotation, SessionEnd, StartOutcome, Store, User,
 };
 use countersign_testing::{Cluster, Pooler};
 use tempfile::TempDir;
@@ -130,6 +130,19 @@ pub(crate) fn new_user(name: &str) -> NewUser {
         permissions: BTreeSet::new(),
         fields: serde_json::Map::new(),
     }
+}
+
+/// A batch of failed guesses.
+pub(crate) fn failed(failures: Vec<Failures>) -> Batch {
+    batch(Vec::new(), failures)
+}
+
+pub(crate) fn batch(events: Vec<AuditEvent>, failures: Vec<Failures>) -> Batch {
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    let id = u128::from(MADE.fetch_add(1, Ordering::Relaxed));
+    // Another process that works on the same store has names of its own.
+    let id = BatchId((id << 64 | u128::from(std::process::id())).to_le_bytes());
+    Batch { id, at: START, events, failures }
 }
 
 pub(crate) fn event(kind: EventKind, now: Timestamp) -> AuditEvent {
