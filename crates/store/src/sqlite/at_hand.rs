@@ -6,14 +6,13 @@
 //!
 //! 1. For a connection: none is free.
 //! 2. For another process's lock on the file, or any trouble of the moment: the threads have patience.
-//! 3. For the disk. Whether pages lie in memory can't be asked beforehand, so a read that took long tells of the next
-//!    ones: for a while all go to the threads. A slow disk holds a worker up ten times a second, and not at each
-//!    request.
+//! 3. For the disk. Whether pages lie in memory can't be asked beforehand, so reads that took long tell of the next
+//!    ones: for a second all go to the threads. A slow disk holds a worker up twice a second, and not at each request.
 //!
 //! A read ends before the connection is free again, so none is ever held open: that would keep the write-ahead log from
 //! being emptied.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
@@ -26,8 +25,11 @@ use crate::StoreError;
 /// How long a read takes whose pages aren't in memory, at least: many times what it takes else.
 const SLOW: Duration = Duration::from_micros(200);
 
-/// For how long the threads read everything after such a one.
-const PAUSE: Duration = Duration::from_millis(100);
+/// One slow read may be the scheduler's doing. Another within so many is the disk's.
+const SUSPECT: u32 = 64;
+
+/// For how long the threads read everything then.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Connections that whoever comes may use, one at a time.
 pub(super) struct AtHand {
@@ -40,6 +42,8 @@ pub(super) struct AtHand {
 /// Whether reads are fast. Times are since the connections were opened.
 #[derive(Default)]
 struct Pace {
+    /// How many fast reads it takes until a slow one is forgotten.
+    suspicion: AtomicU32,
     /// In microseconds.
     slow_until: AtomicU64,
 }
@@ -92,10 +96,20 @@ impl Pace {
         micros(now) < self.slow_until.load(Ordering::Relaxed)
     }
 
+    /// Reads at once may miss one another's news here: it is a guess anyway.
     fn took(&self, from: Duration, to: Duration) {
-        if to.saturating_sub(from) >= SLOW {
-            self.slow_until.store(micros(to + PAUSE), Ordering::Relaxed);
-        }
+        let suspicion = self.suspicion.load(Ordering::Relaxed);
+        let is_slow = to.saturating_sub(from) >= SLOW;
+        let suspicion = match (is_slow, suspicion) {
+            (false, 0) => return,
+            (false, suspicion) => suspicion - 1,
+            (true, 0) => SUSPECT,
+            (true, _) => {
+                self.slow_until.store(micros(to + PAUSE), Ordering::Relaxed);
+                0
+            }
+        };
+        self.suspicion.store(suspicion, Ordering::Relaxed);
     }
 }
 
@@ -139,13 +153,21 @@ mod tests {
     }
 
     #[test]
-    fn after_a_slow_read_the_threads_read_for_a_while() {
-        let (pace, start) = (Pace::default(), Duration::from_secs(1));
-        pace.took(start, start + SLOW / 2);
-        assert!(!pace.is_slow(start + SLOW));
+    fn after_two_slow_reads_the_threads_read_for_a_while() {
+        let pace = Pace::default();
+        let start = Duration::from_secs(1);
+        let read = |took| pace.took(start, start + took);
+        read(SLOW);
+        for _ in 0..SUSPECT {
+            assert!(!pace.is_slow(start), "one slow read");
+            read(SLOW / 2);
+        }
+        read(SLOW);
+        assert!(!pace.is_slow(start), "the first was forgotten");
+        read(SLOW / 2);
+        read(SLOW);
         let end = start + SLOW;
-        pace.took(start, end);
-        let times = [end, end + PAUSE / 2, end + PAUSE];
+        let times = [start, end + PAUSE / 2, end + PAUSE];
         assert_eq!(times.map(|now| pace.is_slow(now)), [true, true, false]);
     }
 }
