@@ -277,8 +277,8 @@ impl Mint {
     pub(crate) fn calling(&self, row: &Row, number: u64) -> Result<Session> {
         let csrf: CsrfToken = self.derived.csrf.token(row.id);
         let claims = AccessClaims {
-            issuer: PUBLIC_URL.to_owned(),
-            audience: PUBLIC_URL.to_owned(),
+            issuer: PUBLIC_URL.into(),
+            audience: PUBLIC_URL.into(),
             user: row.user,
             session: row.id,
             jti: Some(format!("{number:022}")),

@@ -1,18 +1,22 @@
 //! The claims of both tokens: what they say, how it is written, how it is read.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::Reason;
 use crate::csrf::Csh;
 use crate::id::{Generation, SessionId, UserId};
+use crate::json::{Known, Member};
 
 /// What an access token says. Times are NumericDates: whole seconds since 1970.
 #[derive(Clone, PartialEq, Debug)]
 pub struct AccessClaims {
     /// `iss`: who made the token.
-    pub issuer: String,
+    pub issuer: Arc<str>,
     /// `aud`: for whom. In a token of several audiences, the one that we are.
-    pub audience: String,
+    pub audience: Arc<str>,
     /// `sub`, and the same as a number in `user_id`.
     pub user: UserId,
     /// `sid`.
@@ -82,10 +86,10 @@ impl AccessClaims {
 
 impl AccessClaims {
     pub(super) fn write(&self) -> Map<String, Value> {
-        let mut claims = Claims(self.extra.clone());
+        let mut claims = Written(self.extra.clone());
         claims.put("token_type", Some(ACCESS));
-        claims.put("iss", Some(self.issuer.as_str()));
-        claims.put("aud", Some(self.audience.as_str()));
+        claims.put("iss", Some(&*self.issuer));
+        claims.put("aud", Some(&*self.audience));
         claims.put("sub", Some(self.user.to_string()));
         claims.put("user_id", Some(self.user.0));
         claims.put("sid", Some(self.session.to_string()));
@@ -99,34 +103,33 @@ impl AccessClaims {
 
     /// `latest` is the last second that `iat` and `nbf` may name.
     pub(super) fn read(
-        claims: Map<String, Value>,
-        (issuer, audience): (&str, &str),
+        mut claims: Claims<'_>,
+        (issuer, audience): (&Arc<str>, &Arc<str>),
         latest: i64,
     ) -> Result<Self, Reason> {
-        let mut claims = Claims(claims);
         let common = claims.common(ACCESS, issuer, latest)?;
         claims.audience(audience)?;
         if claims.integer("user_id")? != Some(common.user.0) {
             return Err(Reason::Claim("user_id"));
         }
         Ok(Self {
-            issuer: issuer.to_owned(),
-            audience: audience.to_owned(),
+            issuer: Arc::clone(issuer),
+            audience: Arc::clone(audience),
             user: common.user,
             session: common.session,
-            jti: claims.text("jti")?,
+            jti: claims.text("jti")?.map(Cow::into_owned),
             issued_at: common.issued_at,
             expires_at: common.expires_at,
             auth_time: claims.date("auth_time")?,
             csh: common.csh,
-            extra: claims.0,
+            extra: claims.0.rest(),
         })
     }
 }
 
 impl RefreshClaims {
     pub(super) fn write(&self, issuer: &str) -> Map<String, Value> {
-        let mut claims = Claims(Map::new());
+        let mut claims = Written(Map::new());
         claims.put("token_type", Some(REFRESH));
         claims.put("iss", Some(issuer));
         claims.put("sub", Some(self.user.to_string()));
@@ -139,8 +142,7 @@ impl RefreshClaims {
     }
 
     /// `latest` is the last second that `iat` and `nbf` may name.
-    pub(super) fn read(claims: Map<String, Value>, issuer: &str, latest: i64) -> Result<Self, Reason> {
-        let mut claims = Claims(claims);
+    pub(super) fn read(mut claims: Claims<'_>, issuer: &str, latest: i64) -> Result<Self, Reason> {
         let common = claims.common(REFRESH, issuer, latest)?;
         let generation = claims.integer("gen")?.filter(|&number| number >= Generation::FIRST.0);
         Ok(Self {
@@ -163,16 +165,42 @@ struct Common {
     csh: Option<Csh>,
 }
 
-/// Claims as JSON. What is read is taken out; a claim of a wrong type is never taken for an absent one.
-struct Claims(Map<String, Value>);
+/// Claims that are being written.
+struct Written(Map<String, Value>);
 
-impl Claims {
+impl Written {
     /// Writes a claim; without a value, there is no such claim, whatever stood there.
     fn put(&mut self, name: &str, value: Option<impl Into<Value>>) {
         match value {
             Some(value) => self.0.insert(name.to_owned(), value.into()),
             None => self.0.remove(name),
         };
+    }
+}
+
+/// Claims that are being read: each is taken out. One of a wrong type is never taken for an absent one.
+pub(super) struct Claims<'a>(Known<'a, 13>);
+
+impl<'a> Claims<'a> {
+    /// All that are read by name here.
+    pub(super) const NAMES: &'static [&'static str; 13] = &[
+        "aud",
+        "auth_time",
+        "csh",
+        "exp",
+        "gen",
+        "iat",
+        "iss",
+        "jti",
+        "nbf",
+        "sid",
+        "sub",
+        "token_type",
+        "user_id",
+    ];
+
+    pub(super) fn new(claims: Known<'a, 13>) -> Self {
+        Self(claims)
     }
 
     fn common(&mut self, token_type: &str, issuer: &str, latest: i64) -> Result<Common, Reason> {
@@ -210,9 +238,9 @@ impl Claims {
 
     /// `aud` is ours, or a list of strings with ours among them.
     fn audience(&mut self, ours: &str) -> Result<(), Reason> {
-        let fits = match self.0.remove("aud") {
-            Some(Value::String(audience)) => audience == ours,
-            Some(Value::Array(audiences)) => {
+        let fits = match self.0.take("aud") {
+            Some(Member::Text(audience)) => audience == ours,
+            Some(Member::Other(Value::Array(audiences))) => {
                 audiences.iter().all(Value::is_string) && audiences.iter().any(|audience| audience == ours)
             }
             _ => false,
@@ -225,18 +253,21 @@ impl Claims {
         if fits { Ok(()) } else { Err(Reason::Claim(name)) }
     }
 
-    fn text(&mut self, name: &'static str) -> Result<Option<String>, Reason> {
-        match self.0.remove(name) {
+    fn text(&mut self, name: &'static str) -> Result<Option<Cow<'a, str>>, Reason> {
+        match self.0.take(name) {
             None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(Reason::Claim(name)),
+            Some(Member::Text(text)) => Ok(Some(text)),
+            Some(Member::Other(_)) => Err(Reason::Claim(name)),
         }
     }
 
     /// A JSON integer: `1.0` and `1e3` are none.
     fn integer(&mut self, name: &'static str) -> Result<Option<i64>, Reason> {
-        let value = self.0.remove(name);
-        value.map(|value| value.as_i64().ok_or(Reason::Claim(name))).transpose()
+        match self.0.take(name) {
+            None => Ok(None),
+            Some(Member::Other(value)) => value.as_i64().map(Some).ok_or(Reason::Claim(name)),
+            Some(Member::Text(_)) => Err(Reason::Claim(name)),
+        }
     }
 
     /// A NumericDate of whole seconds, not before 1970.

@@ -2,11 +2,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Map, Value};
 
+use super::claims::Claims;
 use super::key::VerifyingKey;
 use super::{MAX_TOKEN_LEN, Reason};
-use crate::json::{Limits, parse_object};
+use crate::json::{Known, Limits, Member, parse_known};
 
 /// A token taken apart. Nothing in it is to be believed before [`Compact::verify`].
 pub(super) struct Compact<'a> {
@@ -51,28 +51,32 @@ impl<'a> Compact<'a> {
     }
 
     /// The claims, as strict JSON.
-    pub(super) fn claims(&self) -> Result<Map<String, Value>, Reason> {
-        object(&self.payload)
+    pub(super) fn claims(&self) -> Result<Claims<'_>, Reason> {
+        known(&self.payload, Claims::NAMES).map(Claims::new)
     }
 }
 
 impl Header {
     fn parse(json: &[u8]) -> Result<Self, Reason> {
-        let mut header = object(json)?;
-        if ["crit", "b64", "zip"].iter().any(|&name| header.contains_key(name)) {
+        let mut header = known(json, &["alg", "kid", "typ", "crit", "b64", "zip"])?;
+        if ["crit", "b64", "zip"].iter().any(|&name| header.take(name).is_some()) {
             return Err(Reason::Extension);
         }
-        let mut text = |name| match header.remove(name) {
+        let mut text = |name| match header.take(name) {
             None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(Reason::Header),
+            Some(Member::Text(text)) => Ok(Some(text.into_owned())),
+            Some(Member::Other(_)) => Err(Reason::Header),
         };
         Ok(Self { alg: text("alg")?.ok_or(Reason::Header)?, typ: text("typ")?, kid: text("kid")? })
     }
 }
 
-fn object(json: &[u8]) -> Result<Map<String, Value>, Reason> {
-    parse_object(json, Limits { bytes: MAX_TOKEN_LEN, ..Limits::default() }).map_err(|_| Reason::Json)
+fn known<'a, const N: usize>(
+    json: &'a [u8],
+    names: &'static [&'static str; N],
+) -> Result<Known<'a, N>, Reason> {
+    let limits = Limits { bytes: MAX_TOKEN_LEN, ..Limits::default() };
+    parse_known(json, limits, names).map_err(|_| Reason::Json)
 }
 
 /// The engine takes no padding, no other alphabet, no white space and no bits left over.

@@ -1,6 +1,7 @@
 //! The verifiers: what makes a token good. The rules stand in the module's own doc.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::claims::{AccessClaims, RefreshClaims};
 use super::compact::{Compact, Header};
@@ -21,8 +22,8 @@ use crate::time::{Seconds, Timestamp};
 #[derive(Clone, Debug)]
 pub struct AccessVerifier {
     keys: KeySet,
-    issuer: String,
-    audience: String,
+    issuer: Arc<str>,
+    audience: Arc<str>,
     leeway: Seconds,
 }
 
@@ -36,8 +37,8 @@ pub struct RefreshVerifier {
 
 impl AccessVerifier {
     /// `leeway` is the clock skew that is allowed when the token's times are checked.
-    pub const fn new(keys: KeySet, issuer: String, audience: String, leeway: Seconds) -> Self {
-        Self { keys, issuer, audience, leeway }
+    pub fn new(keys: KeySet, issuer: String, audience: String, leeway: Seconds) -> Self {
+        Self { keys, issuer: issuer.into(), audience: audience.into(), leeway }
     }
 
     /// What the token says, if it is good `now`. Whether its session still lives is another question.

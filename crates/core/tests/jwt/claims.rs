@@ -243,7 +243,7 @@ fn the_audience_is_ours_or_a_list_with_ours() {
     let ours = quoted(AUDIENCE);
     for good in [ours.clone(), format!("[{ours}]"), format!(r#"["https://other.example",{ours}]"#)] {
         let read = access_verifier().verify(forge.claim("aud", &good).token(), now()).unwrap();
-        assert_eq!(read.audience, AUDIENCE);
+        assert_eq!(&*read.audience, AUDIENCE);
     }
     for bad in [
         r#""""#.into(),

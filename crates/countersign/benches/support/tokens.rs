@@ -36,8 +36,8 @@ impl Tokens {
         let csh = csrf.csh();
         let signing_key = SigningKey::generate(Algorithm::EdDsa, KeyId::parse("first").unwrap()).unwrap();
         let access_claims = AccessClaims {
-            issuer: ISSUER.to_owned(),
-            audience: ISSUER.to_owned(),
+            issuer: ISSUER.into(),
+            audience: ISSUER.into(),
             user: UserId(42),
             session,
             jti: Some("AAAAAAAAAAAAAAAAAAAAAA".to_owned()),

@@ -20,8 +20,8 @@ use crate::settings::{ExtraClaim, Settings};
 
 /// Makes and reads the tokens of sessions.
 pub struct Tokens {
-    issuer: String,
-    audience: String,
+    issuer: Arc<str>,
+    audience: Arc<str>,
     access_lifetime: Seconds,
     refresh_lifetime: Seconds,
     claims_include: Vec<ExtraClaim>,
@@ -81,7 +81,7 @@ impl Tokens {
         let issuer = settings.public_url.as_str().to_owned();
         let secrets: Vec<_> = settings.secrets.refresh_token.all().cloned().collect();
         Ok(Self {
-            audience: settings.audience().to_owned(),
+            audience: settings.audience().into(),
             access_lifetime: settings.access_token_lifetime,
             refresh_lifetime: settings.refresh_token_lifetime,
             claims_include: settings.claims_include.clone(),
@@ -93,7 +93,7 @@ impl Tokens {
             refresh_verifier: RefreshVerifier::new(&secrets, issuer.clone(), settings.leeway)
                 .map_err(|_| CryptoFailure)?,
             csrf: roots.iter().map(|root| root.csrf.clone()).collect(),
-            issuer,
+            issuer: issuer.into(),
         })
     }
 
@@ -142,8 +142,8 @@ impl Tokens {
         let mut jti = [0; 16];
         random.fill(&mut jti).map_err(CryptoFailure::from)?;
         let access = AccessClaims {
-            issuer: self.issuer.clone(),
-            audience: self.audience.clone(),
+            issuer: Arc::clone(&self.issuer),
+            audience: Arc::clone(&self.audience),
             user: user.id,
             session: session.id,
             jti: Some(URL_SAFE_NO_PAD.encode(jti)),
