@@ -107,7 +107,7 @@ pub(crate) fn run(choice: &Choice) -> Result<()> {
     let folder = here.parent().ok_or("the program lies in no folder")?;
     let work = folder.parent().unwrap_or(folder).join("bench");
     fs::create_dir_all(&work)?;
-    let seconds = choice.seconds.unwrap_or(if choice.quick { 2.0 } else { 8.0 });
+    let seconds = choice.seconds.unwrap_or(if choice.quick { 2.0 } else { 5.0 });
     let timing = Timing {
         rounds: if choice.quick { 3 } else { 5 },
         warm_up: Duration::from_secs_f64((seconds / 2.0).min(2.0)),
