@@ -2,9 +2,8 @@
 //!
 //! Two readers of one text must not see two things. `{"sub":"1","sub":"2"}` is taken by most parsers, first or
 //! last wins, and so it names two users (RFC 8259, section 4; RFC 7515, section 4). Here it is refused at any
-//! depth, and so are a byte order mark and anything after the object. JWT headers and claims, key sets and
-//! request bodies all come through [`parse_object`]; tokens through `parse_known`, which is quicker where the members'
-//! names are known.
+//! depth, and so are a byte order mark and anything after the object. Key sets and request bodies come through
+//! [`parse_object`]; JWT headers and claims through `parse_known`, which needs less memory where names are known.
 //!
 //! serde_json's feature `arbitrary_precision` must stay off in the whole program: it hands numbers over as objects,
 //! so every token would be refused.

@@ -142,7 +142,7 @@ impl Verifier {
         let digest = Digest::of(token);
         let trust = self.trust();
         let now = self.clock.now();
-        if let Some(known) = trust.cache.recall(&digest, |claims| trust.rules.recheck(claims, now)) {
+        if let Some(known) = trust.cache.recall(&digest, |expires_at| trust.rules.recheck(expires_at, now)) {
             return Ok(Sighting { claims: known?, first: None });
         }
         let claims = Arc::new(trust.rules.verify(token, now)?);
@@ -220,7 +220,7 @@ impl Sighting {
 impl FirstSight {
     fn remember(self, claims: Arc<AccessClaims>) {
         let Self { digest, trust, now } = self;
-        trust.cache.remember(digest, claims, |known| trust.rules.recheck(known, now).is_ok());
+        trust.cache.remember(digest, claims, |expires_at| trust.rules.recheck(expires_at, now).is_ok());
     }
 }
 

@@ -57,12 +57,13 @@ impl AccessVerifier {
         Ok(claims)
     }
 
-    /// Whether claims that *this* verifier verified earlier are still good: only their end can have come since.
+    /// Whether claims that *this* verifier verified earlier, and that expire then, are still good: only their end can have
+    /// come since.
     ///
     /// For a cache, at every hit. The keys can't have changed: a verifier with other keys is another verifier, and
     /// must not look into this one's cache.
-    pub fn recheck(&self, claims: &AccessClaims, now: Timestamp) -> Result<(), TokenError> {
-        not_expired(claims.expires_at, now, self.leeway)
+    pub fn recheck(&self, expires_at: i64, now: Timestamp) -> Result<(), TokenError> {
+        not_expired(expires_at, now, self.leeway)
     }
 
     /// The keys that it verifies with.
