@@ -240,17 +240,21 @@ impl Plan {
     }
 
     pub(crate) fn starts(&mut self, results: &mut Results) -> Result<()> {
-        let store = self.store("profile")?;
-        let mut started = vec![(OURS, started(OURS, || self.serve(&store, "start", &[])))];
+        let mut starts = Vec::new();
+        for store in self.stores(results, "profile")? {
+            let name = store.named(OURS);
+            let start = started(&name, || self.serve(&store, &store.named("start"), &[]));
+            starts.push((name, start));
+        }
         for peer in &self.peers {
             let title = peer.peer.title;
-            started.push((title, self::started(title, || peer.start(self.machine, Cores::Server))));
+            starts.push((title.to_owned(), started(title, || peer.start(self.machine, Cores::Server))));
         }
         let mut resting = Vec::new();
-        for (name, start) in started {
+        for (name, start) in starts {
             match start {
                 Ok(start) => resting.push(start),
-                Err(error) => results.misses(name, &error.to_string()),
+                Err(error) => results.misses(&name, &error.to_string()),
             }
         }
         results.starts = rested(resting);
