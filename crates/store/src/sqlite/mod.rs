@@ -2,6 +2,7 @@
 //!
 //! - `open`: files, lock, pragmas, migrations.
 //! - `writer`: commits in groups; `job` and `queue` carry use cases to it and answers back.
+//! - `checkpoints`: how the writer's log gets into the database.
 //! - `at_hand`: short reads on the caller's own thread.
 //! - `users`, `people`, `groups`, `links`, `fields`, `login`, `sessions`, `rotation`, `news`, `keys`, `audit`, `admin`,
 //!   `cleanup`: the use cases, each one function that gets a connection inside a transaction.
@@ -13,6 +14,7 @@ mod admin;
 mod at_hand;
 mod audit;
 mod batch;
+mod checkpoints;
 mod cleanup;
 mod copy;
 mod export;
@@ -46,6 +48,7 @@ use rusqlite::Connection;
 pub use open::OpenError;
 
 use self::at_hand::AtHand;
+use self::checkpoints::Checkpoints;
 use self::cleanup::Walk;
 use self::job::IfAbandoned;
 use self::queue::Queue;
@@ -60,6 +63,10 @@ const QUEUE: usize = 4096;
 /// The most connections at hand: reads there are so short that more are never in use at once.
 const AT_HAND: usize = 4;
 
+/// Pages of the write-ahead log (16 MiB) after which they are brought into the database: a page that many commits change is
+/// then written once. The log's file has room for four times as many, and somewhat more.
+const LOG_PAGES: u32 = 4096;
+
 /// How to open the database.
 #[derive(Clone, Debug)]
 pub struct Opening {
@@ -71,6 +78,8 @@ pub struct Opening {
     pub patience: Duration,
     /// How many threads read. So many short reads at once, but at most four, need no thread.
     pub readers: usize,
+    /// How many more pages in the write-ahead log make it due to be brought into the database.
+    pub log_pages: u32,
     /// The declared custom fields: by their values users are found, and those that are unique only one may have.
     pub fields: Arc<UserFields>,
 }
@@ -87,7 +96,7 @@ struct Inner {
     walk: Mutex<Walk>,
     patience: Duration,
     fields: Arc<UserFields>,
-    /// With the queue that each serves; the writer's comes last, since the last connection to close empties the
+    /// With the queue that each serves; the writer's comes last, since the last connection to close brings the
     /// write-ahead log into the database.
     threads: Mutex<Vec<(Arc<Queue>, JoinHandle<()>)>>,
 }
@@ -101,6 +110,7 @@ impl Opening {
             migrates: true,
             patience: Duration::from_secs(5),
             readers,
+            log_pages: LOG_PAGES,
             fields: Arc::default(),
         }
     }
@@ -137,11 +147,16 @@ impl Sqlite {
         };
         let failed = |source| OpenError::File { path: opened.path.clone(), source };
         for db in readers {
-            inner.spawn("countersign-read", &inner.reads, move |queue| read(&db, queue)).map_err(failed)?;
+            inner.spawn("countersign-read", &inner.reads, move |queue| serve(&db, queue)).map_err(failed)?;
         }
-        let (db, lock, gauge) = (opened.writer, opened.lock, Arc::clone(&inner.gauge));
+        let copies = Arc::new(Queue::new(1));
+        let copier = open::copier(&opened.path)?;
+        inner.spawn("countersign-copy", &copies, move |queue| serve(&copier, queue)).map_err(failed)?;
+        let (mut db, lock, gauge) = (opened.writer, opened.lock, Arc::clone(&inner.gauge));
+        let checkpoints = Checkpoints::new(&mut db, copies, opening.log_pages)
+            .map_err(|error| open::refused(&opened.path, &error))?;
         let write = move |queue: &Queue| {
-            writer::run(&db, queue, &gauge);
+            writer::run(&db, queue, &gauge, checkpoints);
             // The connection first: whoever gets the lock next finds a closed database.
             drop(db);
             drop(lock);
@@ -307,13 +322,14 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.at_hand.close();
-        self.reads.close();
-        self.writes.close();
+        for (queue, _) in self.threads().iter() {
+            queue.close();
+        }
     }
 }
 
-/// A reader's life.
-fn read(db: &Connection, queue: &Queue) {
+/// The life of a thread that reads, or copies.
+fn serve(db: &Connection, queue: &Queue) {
     loop {
         let jobs = queue.take(1);
         if jobs.is_empty() {

@@ -35,10 +35,6 @@ const LOCK_TRIES: i32 = 5000;
 /// Every connection keeps this many statements ready.
 const STATEMENTS: usize = 128;
 
-/// Pages of the write-ahead log (16 MiB) after which it is brought into the database: a page that many commits change
-/// is then written once.
-const CHECKPOINT_PAGES: i64 = 4096;
-
 /// How much of the database the writer keeps in memory, in KiB. With ten million sessions this holds all that lies
 /// above the leaves of the two large trees: a rotation then reads two pages instead of five. A small database never
 /// fills it.
@@ -155,6 +151,8 @@ pub(super) fn open(path: &Path, opening: &Opening) -> Result<Opened, OpenError> 
     let mut writer = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let version = identify(&writer, &path)?;
     make_durable(&writer, &path)?;
+    // A negative size is in KiB.
+    writer.pragma_update(None, "cache_size", -WRITER_CACHE).map_err(|error| refused(&path, &error))?;
     if version < known_version() && !opening.migrates {
         return Err(OpenError::Behind { path });
     }
@@ -177,6 +175,13 @@ pub(super) fn reader(path: &Path) -> Result<Connection, OpenError> {
 pub(super) fn impatient_reader(path: &Path) -> Result<Connection, OpenError> {
     let db = reader(path)?;
     db.busy_timeout(Duration::ZERO).map_err(|error| refused(path, &error))?;
+    Ok(db)
+}
+
+/// Opens one more connection, that copies the write-ahead log into the database, and syncs as a writer does.
+pub(super) fn copier(path: &Path) -> Result<Connection, OpenError> {
+    let db = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    make_durable(&db, path)?;
     Ok(db)
 }
 
@@ -229,10 +234,6 @@ fn make_durable(db: &Connection, path: &Path) -> Result<(), OpenError> {
         if found != in_force {
             return Err(OpenError::NotInForce { path: path.to_owned(), pragma, found });
         }
-    }
-    // A negative size is in KiB.
-    for (pragma, number) in [("wal_autocheckpoint", CHECKPOINT_PAGES), ("cache_size", -WRITER_CACHE)] {
-        db.pragma_update(None, pragma, number).map_err(|error| refused(path, &error))?;
     }
     Ok(())
 }
@@ -327,7 +328,7 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-fn refused(path: &Path, error: &rusqlite::Error) -> OpenError {
+pub(super) fn refused(path: &Path, error: &rusqlite::Error) -> OpenError {
     let (path, reason) = (path.to_owned(), error.to_string());
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => OpenError::NotOurs { path },

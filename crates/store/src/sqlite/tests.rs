@@ -35,6 +35,15 @@ async fn a_commit_is_on_disk_and_foreign_keys_hold() {
     assert_eq!(settings.await.unwrap(), ("wal".to_owned(), 2, 1));
 }
 
+// attack 101
+#[test]
+fn what_is_copied_into_the_database_is_on_disk_before_the_log_starts_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let _sqlite = Sqlite::open(&path, &Opening::server()).unwrap();
+    assert_eq!(pragma::<i64>(&open::copier(&path).unwrap(), "synchronous").unwrap(), 2);
+}
+
 #[tokio::test]
 async fn a_reader_can_not_write() {
     let (sqlite, _folder) = open();

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rusqlite::Connection;
 
+use super::checkpoints::Checkpoints;
 use super::job::Job;
 use super::queue::Queue;
 use super::sql;
@@ -26,7 +27,7 @@ pub(super) struct Gauge {
 }
 
 /// Commits what comes through the queue, until it is closed and empty.
-pub(super) fn run(db: &Connection, queue: &Queue, gauge: &Arc<Gauge>) {
+pub(super) fn run(db: &Connection, queue: &Queue, gauge: &Arc<Gauge>, mut checkpoints: Checkpoints) {
     loop {
         let group = queue.take(GROUP);
         if group.is_empty() {
@@ -37,6 +38,7 @@ pub(super) fn run(db: &Connection, queue: &Queue, gauge: &Arc<Gauge>) {
         match fate {
             Ok(()) => {
                 gauge.commits.fetch_add(1, Ordering::Relaxed);
+                checkpoints.after_commit(db);
                 if was_in_trouble {
                     tracing::info!("the database can be written again");
                 }

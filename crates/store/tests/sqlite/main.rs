@@ -10,6 +10,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod checkpoints;
 mod child;
 mod crash;
 mod embedded;
