@@ -12,7 +12,6 @@ use rusqlite::Connection;
 use super::Sqlite;
 use super::sql::{self, Result};
 use super::{audit, people, sessions, users};
-use crate::row::{self, session_columns};
 use crate::{Rotate, Rotation, StoreError, User, told};
 
 impl Sqlite {
@@ -49,15 +48,11 @@ fn advance(
     policy: &RotationPolicy,
     now: Timestamp,
 ) -> Result<Option<Session>> {
-    let update = concat!(
-        "UPDATE sessions SET generation = generation + 1, rotated_at = $1,
+    let update = "UPDATE sessions SET generation = generation + 1, rotated_at = $1,
             refresh_expires_at = CASE WHEN ends_at < $2 THEN ends_at ELSE $2 END,
             ip = $3, user_agent = $4, replay_keys = $5
         WHERE id = $6 AND user_id = $7 AND generation = $8 AND ended_at IS NULL
-            AND refresh_expires_at > $9 AND ends_at > $9 AND (rotated_at <= $10 OR rotated_at >= $11)
-        RETURNING ",
-        session_columns!()
-    );
+            AND refresh_expires_at > $9 AND ends_at > $9 AND (rotated_at <= $10 OR rotated_at >= $11)";
     let params = rusqlite::params![
         now.millis(),
         (now + policy.refresh_lifetime).millis(),
@@ -71,7 +66,12 @@ fn advance(
         (now - policy.grace).millis(),
         (now + policy.grace).millis(),
     ];
-    sql::first(db, update, params, |row| row::session(row))
+    if sql::run(db, update, params)? == 0 {
+        return Ok(None);
+    }
+    // Nobody else writes meanwhile. With RETURNING, SQLite makes a table and drops it for each row, which costs more than
+    // looking the row up.
+    sessions::by_id(db, rotate.session)
 }
 
 /// Whose session it is.
