@@ -56,5 +56,6 @@ fn a_right_password_at_one_node_clears_what_failed_at_both() {
     let refused = fail(0);
     refused.refused(429, "throttled");
     let seconds: u32 = refused.header("retry-after").unwrap().parse().unwrap();
-    assert!((200..=300).contains(&seconds), "{seconds}");
+    // The nodes agree on the time to within a fraction of a second, and what is left of the last one is rounded up.
+    assert!((200..=301).contains(&seconds), "{seconds}");
 }
