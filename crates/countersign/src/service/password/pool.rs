@@ -161,7 +161,13 @@ impl HashingPool {
 
     /// Measures the floor where it counts, on a hashing thread: see [`Floor::measure`].
     pub async fn measure_floor(&self, stored: Vec<StoredHash>) -> Result<Floor, HashingError> {
-        self.run(None, move |hasher| Floor::measure(&stored, hasher)).await
+        let measure = move |hasher: &mut Hasher| {
+            let floor = Floor::measure(&stored, hasher);
+            // Who has just started has more likely nothing to hash than something.
+            hasher.release_memory();
+            floor
+        };
+        self.run(None, measure).await
     }
 
     /// What the pool is doing now.
@@ -540,11 +546,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_floor_is_measured_on_a_hashing_thread() {
+    async fn the_floor_is_measured_on_a_hashing_thread_which_keeps_no_memory_for_it() {
         let pool = pool();
         let floor = pool.measure_floor(vec![StoredHash::new(LEGACY)]).await.unwrap();
         assert!(floor.duration() > Duration::ZERO);
         assert_eq!(pool.gauges().hashes, 4);
+        assert_eq!(pool.run(None, |hasher| hasher.memory()).await, Ok(0));
     }
 
     #[tokio::test]
