@@ -4,8 +4,10 @@
 //! is written as an escape, in both formats (attack 117). tracing-subscriber escapes some of it by itself, but leaves
 //! line feeds in what is logged by `Display`.
 
+mod json;
+
 use std::any::Any;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::io;
 use std::panic::PanicHookInfo;
 
@@ -20,7 +22,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{Log, LogFormat};
 use crate::log_writer::{Flush, LogWriter};
-use crate::text::{escape, is_harmful};
+use crate::text::escape;
+
+use json::JsonLog;
 
 /// Writes the log from now on, each line at once, and lets a panic be a line of it.
 pub(crate) fn start(log: &Log, is_terminal: bool) {
@@ -43,33 +47,28 @@ fn start_to<W>(log: &Log, is_terminal: bool, writer: W)
 where
     W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
 {
-    let layer = layer(log.format, is_terminal, writer).with_filter(log.filter.clone());
+    let filter = log.filter.clone();
     // It fails where a log is written already, which is as good.
-    let _ = Registry::default().with(layer).try_init();
+    let _ = match log.format {
+        LogFormat::Pretty => {
+            Registry::default().with(pretty(is_terminal, writer).with_filter(filter)).try_init()
+        }
+        LogFormat::Json => JsonLog::new(filter, writer).try_init(),
+    };
     std::panic::set_hook(Box::new(log_panic));
 }
 
-fn layer<S, W>(format: LogFormat, is_terminal: bool, writer: W) -> Box<dyn Layer<S> + Send + Sync>
+/// The log for people.
+fn pretty<S, W>(is_terminal: bool, writer: W) -> impl Layer<S> + Send + Sync
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
     W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
 {
-    match format {
-        LogFormat::Pretty => Box::new(
-            tracing_subscriber::fmt::layer()
-                .with_ansi(is_terminal)
-                .with_target(false)
-                .fmt_fields(escaped_fields())
-                .with_writer(writer),
-        ),
-        LogFormat::Json => Box::new(
-            tracing_subscriber::fmt::layer()
-                .json()
-                .flatten_event(true)
-                .with_span_list(false)
-                .with_writer(EscapingJson(writer)),
-        ),
-    }
+    tracing_subscriber::fmt::layer()
+        .with_ansi(is_terminal)
+        .with_target(false)
+        .fmt_fields(escaped_fields())
+        .with_writer(writer)
 }
 
 /// `message name=value name=value`, with nothing harmful in it.
@@ -85,50 +84,6 @@ fn escaped_fields() -> impl for<'writer> FormatFields<'writer> + Send + Sync + '
     .delimited(" ")
 }
 
-/// JSON escapes the oldest control characters by itself; this escapes the others. In JSON they stand only in strings,
-/// where an escape means the same.
-struct EscapingJson<W>(W);
-
-impl<'writer, W: MakeWriter<'writer>> MakeWriter<'writer> for EscapingJson<W> {
-    type Writer = EscapingLine<W::Writer>;
-
-    fn make_writer(&'writer self) -> Self::Writer {
-        EscapingLine(self.0.make_writer())
-    }
-}
-
-struct EscapingLine<W>(W);
-
-impl<W: io::Write> io::Write for EscapingLine<W> {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        // Most lines are, and this is many times as fast as what follows.
-        if line.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\n')) {
-            self.0.write_all(line)?;
-            return Ok(line.len());
-        }
-        let text = String::from_utf8_lossy(line);
-        if !text.chars().any(|c| is_harmful(c) && c != '\n') {
-            self.0.write_all(line)?;
-            return Ok(line.len());
-        }
-        let mut escaped = String::with_capacity(line.len() + 16);
-        for c in text.chars() {
-            if is_harmful(c) && c != '\n' {
-                // All of them are below U+10000, so that one escape is enough; writing to a String can't fail.
-                let _ = write!(escaped, "\\u{:04x}", u32::from(c));
-            } else {
-                escaped.push(c);
-            }
-        }
-        self.0.write_all(escaped.as_bytes())?;
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
-    }
-}
-
 /// A panic is a defect, and a line of the log. What was put together at run time isn't shown: a secret may be in it.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let place = panic.location().map(ToString::to_string).unwrap_or_default();
@@ -141,15 +96,19 @@ fn fixed_text(payload: &(dyn Any + Send)) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
+mod testing {
+    use std::io;
     use std::sync::{Arc, Mutex};
 
-    use tracing::{info, info_span};
-
-    use super::*;
-
+    /// What was written.
     #[derive(Clone, Default)]
-    struct Written(Arc<Mutex<Vec<u8>>>);
+    pub(super) struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Written {
+        pub(super) fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
 
     impl io::Write for Written {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -161,13 +120,33 @@ mod tests {
             Ok(())
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::level_filters::LevelFilter;
+    use tracing::{info, info_span};
+    use tracing_subscriber::filter::Targets;
+
+    use super::testing::Written;
+    use super::*;
+    use crate::text::is_harmful;
 
     fn log(format: LogFormat, is_terminal: bool, work: impl FnOnce()) -> String {
         let written = Written::default();
         let writer = written.clone();
-        let subscriber = Registry::default().with(layer(format, is_terminal, move || writer.clone()));
-        tracing::subscriber::with_default(subscriber, work);
-        String::from_utf8(written.0.lock().unwrap().clone()).unwrap()
+        let writer = move || writer.clone();
+        match format {
+            LogFormat::Pretty => {
+                let subscriber = Registry::default().with(pretty(is_terminal, writer));
+                tracing::subscriber::with_default(subscriber, work);
+            }
+            LogFormat::Json => {
+                let filter = Targets::new().with_default(LevelFilter::INFO);
+                tracing::subscriber::with_default(JsonLog::new(filter, writer), work);
+            }
+        }
+        written.text()
     }
 
     const HARM: &str = "ana\r\n2026 ERROR forged\x1b[31m\u{9b}31m\u{7f}\u{202e}\0\t\u{2028}end";
@@ -196,7 +175,7 @@ mod tests {
         let record: serde_json::Value = serde_json::from_str(line).unwrap();
         assert_eq!(record["message"], format!("told: {HARM}"));
         assert_eq!(record["display"], HARM);
-        assert_eq!(record["span"]["user"], HARM);
+        assert_eq!(record["text"], HARM);
     }
 
     // attack 117
@@ -205,14 +184,6 @@ mod tests {
         let text = log(LogFormat::Pretty, true, || info!(name = %"\x1b[2J", "hello"));
         assert!(text.contains("\x1b[") && !text.contains("\x1b[2J"), "{text:?}");
         assert!(text.contains(r"name=\u{1b}[2J"), "{text:?}");
-    }
-
-    #[test]
-    fn a_line_of_json_is_flat() {
-        let text = log(LogFormat::Json, false, || info!(status = 200, "answered"));
-        let record: serde_json::Value = serde_json::from_str(&text).unwrap();
-        assert_eq!((&record["message"], &record["status"]), (&"answered".into(), &200.into()));
-        assert_eq!(record["level"], "INFO");
     }
 
     // attack 116

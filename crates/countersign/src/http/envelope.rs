@@ -3,28 +3,23 @@
 //! This is the outermost layer.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::rand::SecureRandom;
 use axum::extract::MatchedPath;
 use axum::response::{IntoResponse, Response};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_core::origin::PublicUrl;
 use countersign_verify::ProblemCode;
 use http::header::{REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
+use http::{HeaderMap, HeaderValue, Method, Request};
 use tower_layer::Layer;
 use tower_service::Service;
 use tracing::Instrument;
 use tracing::instrument::Instrumented;
 
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// The longest id that is kept, in bytes.
-const ID_MAX: usize = 128;
+use super::request_id::{Ids, RequestId, X_REQUEST_ID, work_at};
 
 /// How a request is counted whose client went away before the answer; the number is nginx's.
 const CLIENT_GONE: u16 = 499;
@@ -39,10 +34,6 @@ pub(crate) struct Enveloped<S> {
     shared: Arc<Shared>,
     inner: S,
 }
-
-/// The id of a request, among its extensions: the one that it came with, or a new one.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct RequestId(HeaderValue);
 
 /// A request that is over, for whoever counts them.
 #[derive(Clone, Copy, Debug)]
@@ -72,8 +63,7 @@ impl Envelope {
         observer: impl Fn(&Answered<'_>) + Send + Sync + 'static,
     ) -> Self {
         let transport_security = transport_security(public_url);
-        let ids = Ids { random, drawn: Mutex::default() };
-        Self(Arc::new(Shared { ids, transport_security, observer: Box::new(observer) }))
+        Self(Arc::new(Shared { ids: Ids::new(random), transport_security, observer: Box::new(observer) }))
     }
 }
 
@@ -94,53 +84,13 @@ fn transport_security(public_url: &PublicUrl) -> Option<HeaderValue> {
 }
 
 impl Shared {
-    fn mark(&self, headers: &mut HeaderMap, id: &RequestId) {
-        headers.insert(X_REQUEST_ID, id.0.clone());
+    fn mark(&self, headers: &mut HeaderMap, id: RequestId) {
+        headers.insert(X_REQUEST_ID, id.to_header());
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.entry(REFERRER_POLICY).or_insert(HeaderValue::from_static("no-referrer"));
         if let Some(value) = &self.transport_security {
             headers.insert(STRICT_TRANSPORT_SECURITY, value.clone());
         }
-    }
-}
-
-impl RequestId {
-    /// The id that a request came with, if it is one that can stand anywhere: short, and of harmless characters.
-    fn sent(headers: &HeaderMap) -> Option<Self> {
-        let mut sent = headers.get_all(X_REQUEST_ID).iter();
-        let (Some(id), None) = (sent.next(), sent.next()) else { return None };
-        let harmless = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
-        let fine = (1..=ID_MAX).contains(&id.len()) && id.as_bytes().iter().all(harmless);
-        fine.then(|| Self(id.clone()))
-    }
-
-    /// The id as text.
-    pub(crate) fn as_str(&self) -> &str {
-        self.0.to_str().unwrap_or_default()
-    }
-}
-
-/// New ids. Bytes are drawn for many at a time: to draw a few costs as much.
-struct Ids {
-    random: Arc<dyn SecureRandom + Send + Sync>,
-    drawn: Mutex<Vec<[u8; 16]>>,
-}
-
-impl Ids {
-    /// Should the source of randomness fail, the id is merely not unique.
-    fn next(&self) -> RequestId {
-        let id = URL_SAFE_NO_PAD.encode(self.draw());
-        RequestId(HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("-")))
-    }
-
-    fn draw(&self) -> [u8; 16] {
-        let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
-        if drawn.is_empty() {
-            let mut bytes = [[0; 16]; 64];
-            let _ = self.random.fill(bytes.as_flattened_mut());
-            drawn.extend(bytes);
-        }
-        drawn.pop().unwrap_or_default()
     }
 }
 
@@ -158,7 +108,7 @@ struct Entry {
 
 impl Entry {
     fn finish(mut self, answer: &mut Response) {
-        self.shared.mark(answer.headers_mut(), &self.id);
+        self.shared.mark(answer.headers_mut(), self.id);
         self.status = answer.status().as_u16();
         self.code = answer.extensions().get().map(|ProblemCode(code)| *code);
     }
@@ -217,23 +167,22 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
         let shared = Arc::clone(&self.shared);
         let id = RequestId::sent(request.headers()).unwrap_or_else(|| shared.ids.next());
+        // At the level of errors, so that whatever is logged on the way has the id beside it.
+        let span = tracing::error_span!("request", id = id.as_str());
         let entry = Entry {
             shared,
-            id: id.clone(),
+            id,
             method: method_name(request.method()),
             route: request.extensions().get().cloned(),
             started: Instant::now(),
             status: CLIENT_GONE,
             code: None,
         };
-        request.extensions_mut().insert(id.clone());
-        // At the level of errors, so that whatever is logged on the way has the id beside it.
-        let span = tracing::error_span!("request", id = id.as_str());
-        let answer = span.in_scope(|| self.inner.call(request)).instrument(span);
-        Enveloping { answer, entry: Some(entry) }
+        let answer = work_at(Some(entry.id), || span.in_scope(|| self.inner.call(request)));
+        Enveloping { answer: answer.instrument(span), entry: Some(entry) }
     }
 }
 
@@ -255,7 +204,8 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let mut answer = ready!(this.answer.poll(cx))?.into_response();
+        let id = this.entry.as_ref().map(|entry| entry.id);
+        let mut answer = ready!(work_at(id, || this.answer.poll(cx)))?.into_response();
         if let Some(entry) = this.entry.take() {
             entry.finish(&mut answer);
         }
@@ -278,6 +228,7 @@ mod tests {
     use tracing::{Event, Metadata, Subscriber, span};
 
     use super::*;
+    use crate::http::request_id::request_id;
 
     type Seen = Arc<Mutex<Vec<(String, String, u16)>>>;
 
@@ -292,9 +243,8 @@ mod tests {
     }
 
     fn router(envelope: Envelope) -> Router {
-        let id = |axum::Extension(id): axum::Extension<RequestId>| async move { id.as_str().to_owned() };
         Router::new()
-            .route("/id", any(id))
+            .route("/id", any(async || request_id().unwrap().as_str().to_owned()))
             .route("/things/{id}", get(|| async { StatusCode::NO_CONTENT }))
             .route("/slow", get(std::future::pending::<()>))
             .layer(envelope)

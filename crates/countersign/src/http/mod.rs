@@ -19,6 +19,7 @@ mod openapi;
 mod operations;
 mod panics;
 mod patience;
+mod request_id;
 pub(crate) mod routes;
 pub mod serve;
 mod session;
@@ -49,6 +50,7 @@ use crate::service::Service;
 use crate::settings::Settings;
 
 pub use layer::Layer;
+pub use request_id::{RequestId, request_id};
 
 /// What the handlers share. Cheap to clone: axum does that several times a request.
 #[derive(Clone)]

@@ -14,8 +14,8 @@ use axum::response::{IntoResponse, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::envelope::RequestId;
 use super::error::internal_error;
+use super::request_id::{RequestId, request_id};
 
 /// Stops the panics of the routes under it.
 #[derive(Clone, Copy, Debug)]
@@ -52,8 +52,7 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let id = request.extensions().get().cloned();
-        Stopping { answer: caught(|| self.0.call(request)).ok(), id }
+        Stopping { answer: caught(|| self.0.call(request)).ok() }
     }
 }
 
@@ -62,7 +61,6 @@ pin_project_lite::pin_project! {
     pub(crate) struct Stopping<F> {
         #[pin]
         answer: Option<F>,
-        id: Option<RequestId>,
     }
 }
 
@@ -80,7 +78,7 @@ where
         {
             return Poll::Ready(Ok(ready!(answer)?.into_response()));
         }
-        tracing::error!(request_id = this.id.as_ref().map(RequestId::as_str), "a handler panicked");
+        tracing::error!(request_id = request_id().as_ref().map(RequestId::as_str), "a handler panicked");
         Poll::Ready(Ok(internal_error().into_response()))
     }
 }

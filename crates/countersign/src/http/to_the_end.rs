@@ -8,12 +8,13 @@ use countersign_verify::Problem;
 use tracing::Instrument;
 
 use super::error::Refusal;
+use super::request_id::carry;
 
 /// Carries this out, whether or not anyone waits for the answer.
 pub(crate) async fn to_the_end<T: Send + 'static>(
     work: impl Future<Output = Result<T, Refusal>> + Send + 'static,
 ) -> Result<T, Refusal> {
-    match tokio::spawn(work.in_current_span()).await {
+    match tokio::spawn(carry(work.in_current_span())).await {
         Ok(done) => done,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),

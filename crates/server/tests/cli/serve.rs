@@ -204,6 +204,24 @@ fn a_name_that_forges_a_line_stays_in_its_own() {
     }
 }
 
+#[test]
+fn what_is_logged_on_the_way_has_the_request_s_id() {
+    let scene = Scene::new();
+    let server = scene.serve(&["serve", "--log-format", "json"]);
+    let headers = ["Content-Type: application/json\r\n", "X-Request-Id: r-1\r\n"];
+    let login = r#"{"username": "ana", "password": "a plum tree in autumn"}"#;
+    assert!(server.request("POST /accounts/login", &headers, login).starts_with("HTTP/1.1 401 "));
+    let log = server.stop().stderr;
+    let records: Vec<serde_json::Value> =
+        log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let failed = records.iter().find(|it| it["event"] == "login_failed").unwrap();
+    assert_eq!(failed["span"], serde_json::json!({"id": "r-1", "name": "request"}));
+    let answered = records.iter().find(|it| it["target"] == "countersign::request").unwrap();
+    assert_eq!((&answered["request_id"], &answered["status"]), (&"r-1".into(), &401.into()));
+    let stopped = records.iter().find(|it| it["message"] == "stopped").unwrap();
+    assert!(stopped.get("span").is_none(), "{stopped}");
+}
+
 // attack 52, attack 118
 #[test]
 fn each_security_event_is_a_line_with_its_time_its_user_and_its_network() {
