@@ -62,7 +62,7 @@ impl PasswordChange {
 }
 
 pub(crate) async fn profile(State(app): State<App>, claims: Authenticated) -> Result<Response, Refusal> {
-    Ok(answers::profile(&*app.service.profile(&claims).await?, app.service.user_fields()))
+    Ok(answers::profile(&app.service.profile(&claims).await?, &app))
 }
 
 pub(crate) async fn update_profile(
@@ -73,7 +73,7 @@ pub(crate) async fn update_profile(
 ) -> Result<Response, Refusal> {
     let patch = profile_patch(body, app.service.user_fields())?;
     let user = app.service.update_profile(&claims, patch, &client).await?;
-    Ok(answers::profile(&user, app.service.user_fields()))
+    Ok(answers::profile(&user, &app))
 }
 
 pub(crate) async fn change_password(

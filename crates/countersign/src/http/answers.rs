@@ -1,16 +1,19 @@
 //! What our answers hold, as JSON.
 
-use axum::Json;
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse, Response};
 use countersign_core::fields::UserFields;
 use countersign_core::session::{Delivery, Session};
 use countersign_core::{SessionId, Timestamp};
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::App;
+use super::error::internal_error;
 use crate::service::User;
 use crate::service::tokens::SignedIn;
 
@@ -20,6 +23,9 @@ pub(crate) const NO_STORE: (HeaderName, HeaderValue) =
 
 /// Room for an answer's headers and for those that the layers add, so that the map needn't grow on the way.
 const HEADERS: usize = 12;
+
+/// Room for most bodies, in bytes.
+const BODY: usize = 512;
 
 /// What a login and a refresh answer.
 #[derive(Serialize, JsonSchema)]
@@ -162,8 +168,13 @@ pub(crate) fn signed_in(signed_in: SignedIn, app: &App) -> Response {
 }
 
 /// A user's profile.
-pub(crate) fn profile(user: &User, declared: &UserFields) -> Response {
-    json(&Profile { user: UserBody::new(user, declared) })
+pub(crate) fn profile(user: &Arc<User>, app: &App) -> Response {
+    let declared = app.service.user_fields();
+    let write = |user: &User| written(&Profile { user: UserBody::new(user, declared) });
+    match app.profiles.of(user, write) {
+        Some(text) => answer(text),
+        None => internal_error().into_response(),
+    }
 }
 
 /// A CSRF token, in the body and in its cookie.
@@ -181,11 +192,28 @@ pub(crate) fn sessions(sessions: Vec<Session>, current: SessionId) -> Response {
 
 /// An answer that nobody keeps.
 fn json(body: &impl Serialize) -> Response {
-    let mut response = Json(body).into_response();
-    let headers = response.headers_mut();
-    headers.reserve(HEADERS);
+    written(body).map_or_else(|| internal_error().into_response(), answer)
+}
+
+/// The text of a body; none where it can't be written, which is a defect.
+fn written(body: &impl Serialize) -> Option<Bytes> {
+    let mut text = Vec::with_capacity(BODY);
+    match serde_json::to_writer(&mut text, body) {
+        Ok(()) => Some(text.into()),
+        Err(error) => {
+            tracing::error!(%error, "an answer can't be written");
+            None
+        }
+    }
+}
+
+fn answer(text: Bytes) -> Response {
+    let mut headers = HeaderMap::with_capacity(HEADERS);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let (name, value) = NO_STORE;
     headers.insert(name, value);
+    let mut response = Response::new(Body::from(text));
+    *response.headers_mut() = headers;
     response
 }
 

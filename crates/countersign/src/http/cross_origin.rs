@@ -129,13 +129,11 @@ impl Rules {
             }
             return Some(response);
         }
-        let origin = sent(headers, &ORIGIN);
-        let fetch_site = sent(headers, &SEC_FETCH_SITE);
-        let verdict = self.policy.judge(CrossSite {
-            guarded: is_guarded(request.method(), request.uri().path()),
-            origin,
-            fetch_site,
-        });
+        let guarded = is_guarded(request.method(), request.uri().path());
+        // They are looked up only where they count.
+        let [origin, fetch_site] =
+            [&ORIGIN, &SEC_FETCH_SITE].map(|name| if guarded { sent(headers, name) } else { Sent::Absent });
+        let verdict = self.policy.judge(CrossSite { guarded, origin, fetch_site });
         verdict.err().map(|_| origin_not_allowed(origin).into_response())
     }
 

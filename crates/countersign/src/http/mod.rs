@@ -19,6 +19,7 @@ mod openapi;
 mod operations;
 mod panics;
 mod patience;
+mod profiles;
 mod request_id;
 pub(crate) mod routes;
 pub mod serve;
@@ -33,6 +34,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{FromRef, Request};
+use axum::handler::Handler;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::get;
@@ -46,6 +48,7 @@ use self::docs::Docs;
 use self::envelope::{Answered, Envelope};
 use self::limits::RequestLimits;
 use self::panics::StopPanics;
+use self::profiles::Profiles;
 use crate::service::Service;
 use crate::settings::Settings;
 
@@ -60,6 +63,7 @@ pub(crate) struct Shared {
     pub(crate) service: Arc<Service>,
     pub(crate) cookies: Cookies,
     pub(crate) cross_origin: CrossOrigin,
+    profiles: Profiles,
     docs: Docs,
     proxies: TrustedProxies,
     envelope: Envelope,
@@ -70,6 +74,7 @@ impl App {
         let settings = service.settings();
         let cookies = Cookies::new(settings);
         Self(Arc::new(Shared {
+            profiles: Profiles::new(),
             docs: Docs::new(openapi::document(settings, &cookies)),
             cookies,
             cross_origin: CrossOrigin::new(settings),
@@ -116,29 +121,27 @@ pub(crate) fn metrics_router(app: App) -> Router {
 
 /// The routes of the contract, behind all their layers. Without an answer for other paths: those may be somebody else's.
 pub(crate) fn router(app: &App) -> Router {
-    layered(routes::router(app), app)
+    routes::router(app, &around(app, app.cross_origin.clone())).with_state(app.clone())
 }
 
 /// The same, as a whole application: any other path is `404`.
 pub(crate) fn whole(app: &App) -> Router {
-    layered(routes::router(app).fallback(routes::not_found), app)
-}
-
-fn layered(router: Router<App>, app: &App) -> Router {
-    behind(router.with_state(app.clone()), app, app.cross_origin.clone())
+    let around = around(app, app.cross_origin.clone());
+    let not_found = routes::not_found.layer(around.clone());
+    routes::router(app, &around).fallback(not_found).with_state(app.clone())
 }
 
 /// Pages for our own origin alone, which guard themselves. Their requests carry the [`Client`] as an extension.
 pub(crate) fn pages(router: Router, app: &App) -> Router {
     let router = router.layer(from_fn_with_state(app.proxies.clone(), name_client));
-    behind(router, app, CrossOrigin::own(app.service.settings()))
+    router.layer(around(app, CrossOrigin::own(app.service.settings())))
 }
 
-/// The layers that are around every route.
-fn behind(router: Router, app: &App, cross_origin: CrossOrigin) -> Router {
-    let limits = RequestLimits::new(app.service.settings());
-    // From the outside in; as one layer, since axum puts each into a box of its own.
-    router.layer((app.envelope.clone(), cross_origin, StopPanics, limits))
+/// The layers that are around every route, from the outside in: as one, since axum puts each into a box of its own.
+type Around = (Envelope, CrossOrigin, StopPanics, RequestLimits);
+
+fn around(app: &App, cross_origin: CrossOrigin) -> Around {
+    (app.envelope.clone(), cross_origin, StopPanics, RequestLimits::new(app.service.settings()))
 }
 
 async fn name_client(ClientOf(client): ClientOf, mut request: Request, next: Next) -> Response {

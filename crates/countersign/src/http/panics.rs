@@ -92,7 +92,7 @@ mod tests {
     use tower::ServiceExt;
 
     use super::*;
-    use crate::http::layered;
+    use crate::http::around;
     use crate::http::testing::{PAGE, app};
 
     async fn get_from(router: &Router, path: &str) -> (StatusCode, String) {
@@ -135,7 +135,8 @@ mod tests {
             panic!("hunter2")
         }
         let (app, _folder) = app().await;
-        let router = layered(Router::new().route("/broken", get(broken)), &app);
+        let router =
+            Router::new().route("/broken", get(broken)).layer(around(&app, app.cross_origin.clone()));
         let request = Request::get("/broken").header("origin", PAGE).header("x-request-id", "r-1");
         let answer = router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
         assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);

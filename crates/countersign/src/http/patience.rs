@@ -23,6 +23,10 @@ use hyper::rt::Timer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
+/// What is no longer than this is written in one piece, in bytes: the system takes 0.2 µs less for `send` than for
+/// `writev`, and a copy of a small answer takes a tenth of that.
+const JOINED_MAX: usize = 1024;
+
 /// The limits of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
@@ -56,6 +60,8 @@ enum Waiting {
     Untimed,
     /// The first byte of a request.
     Idle,
+    /// More of a head that has just begun, if more is needed at all: most are there at once, and no clock is read.
+    Begun,
     /// The rest of a head.
     Head,
 }
@@ -158,12 +164,14 @@ impl<I: AsyncRead + Unpin> AsyncRead for Timed<I> {
         }
         if poll.is_ready() {
             if buffer.filled().len() > before && this.waiting != Waiting::Head {
-                this.wait_for(Waiting::Head, this.patience.head);
+                this.waiting = Waiting::Begun;
             }
             return poll;
         }
-        if this.waiting == Waiting::Untimed {
-            this.wait_for(Waiting::Idle, this.patience.idle);
+        match this.waiting {
+            Waiting::Untimed => this.wait_for(Waiting::Idle, this.patience.idle),
+            Waiting::Begun => this.wait_for(Waiting::Head, this.patience.head),
+            Waiting::Idle | Waiting::Head => {}
         }
         this.poll_too_late(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
@@ -180,7 +188,11 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Timed<I> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let poll = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
+        let mut room = [0; JOINED_MAX];
+        let poll = match joined(slices, &mut room) {
+            Some(whole) => Pin::new(&mut self.io).poll_write(cx, whole),
+            None => Pin::new(&mut self.io).poll_write_vectored(cx, slices),
+        };
         self.timed_write(cx, poll)
     }
 
@@ -195,6 +207,16 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Timed<I> {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(cx)
     }
+}
+
+/// All slices in one piece, if there is room.
+fn joined<'a>(slices: &[io::IoSlice<'_>], room: &'a mut [u8]) -> Option<&'a [u8]> {
+    let mut length = 0;
+    for slice in slices {
+        room.get_mut(length..)?.get_mut(..slice.len())?.copy_from_slice(slice);
+        length += slice.len();
+    }
+    room.get(..length)
 }
 
 /// A timer for hyper that never goes off: the limits are ours.

@@ -2,15 +2,20 @@
 //!
 //! A route is private unless its row says [`Access::Public`]; a test names every public one.
 
+use std::pin::Pin;
+
 use axum::Router;
-use axum::routing::{MethodRouter, delete, get, patch, post};
+use axum::extract::Request;
+use axum::handler::Handler;
+use axum::response::Response;
+use axum::routing::{MethodFilter, on};
 use countersign_verify::{AuthLayer, Problem};
 use http::Method;
 
-use super::App;
 use super::code::Code;
 use super::openapi::doc::Doc;
 use super::openapi::rows as doc;
+use super::{App, Around};
 use super::{account, docs, operations, session};
 
 /// A row of the table.
@@ -18,8 +23,30 @@ pub(crate) struct Route {
     pub(crate) method: Method,
     pub(crate) path: &'static str,
     pub(crate) access: Access,
-    handler: fn() -> MethodRouter<App>,
+    answer: Answer,
     pub(crate) doc: &'static Doc,
+}
+
+/// What answers a row's requests: a handler, as the same type for all rows, so that the layers around it are compiled
+/// once.
+#[derive(Clone, Copy)]
+struct Answer(fn(Request, App) -> Answering);
+
+type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
+
+impl Handler<(), App> for Answer {
+    type Future = Answering;
+
+    fn call(self, request: Request, app: App) -> Answering {
+        (self.0)(request, app)
+    }
+}
+
+/// A handler as an [`Answer`].
+macro_rules! answer {
+    ($handler:path) => {
+        Answer(|request, app| Handler::call($handler, request, app))
+    };
 }
 
 /// Who may call a route.
@@ -36,47 +63,58 @@ use Access::{Private, Public};
 /// Every route of the contract.
 #[rustfmt::skip]
 pub(crate) static ROUTES: &[Route] = &[
-    row(Method::POST,   "/accounts/login",         Public,  || post(session::login),           &doc::LOGIN),
-    row(Method::POST,   "/accounts/refresh_token", Public,  || post(session::refresh),         &doc::REFRESH),
-    row(Method::POST,   "/accounts/logout",        Public,  || post(session::logout),          &doc::LOGOUT),
-    row(Method::GET,    "/accounts/csrf",          Public,  || get(session::csrf),             &doc::CSRF),
-    row(Method::GET,    "/accounts/profile",       Private, || get(account::profile),          &doc::PROFILE),
-    row(Method::PATCH,  "/accounts/profile",       Private, || patch(account::update_profile), &doc::UPDATE_PROFILE),
-    row(Method::POST,   "/accounts/password",      Private, || post(account::change_password), &doc::CHANGE_PASSWORD),
-    row(Method::GET,    "/accounts/sessions",      Private, || get(account::sessions),         &doc::SESSIONS),
-    row(Method::DELETE, "/accounts/sessions",      Private, || delete(account::end_sessions),  &doc::END_SESSIONS),
-    row(Method::DELETE, "/accounts/sessions/{id}", Private, || delete(account::end_session),   &doc::END_SESSION),
-    row(Method::GET,    "/.well-known/jwks.json",  Public,  || get(operations::jwks),          &doc::JWKS),
-    row(Method::GET,    "/healthz",                Public,  || get(operations::healthz),       &doc::HEALTHZ),
-    row(Method::GET,    "/readyz",                 Public,  || get(operations::readyz),        &doc::READYZ),
-    row(Method::GET,    "/openapi.json",           Public,  || get(docs::openapi),             &doc::OPENAPI),
-    row(Method::GET,    "/docs",                   Public,  || get(docs::page),                &doc::DOCS),
-    row(Method::GET,    "/docs/{asset}",           Public,  || get(docs::asset),               &doc::DOCS_ASSET),
+    row(Method::POST,   "/accounts/login",         Public,  answer!(session::login),           &doc::LOGIN),
+    row(Method::POST,   "/accounts/refresh_token", Public,  answer!(session::refresh),         &doc::REFRESH),
+    row(Method::POST,   "/accounts/logout",        Public,  answer!(session::logout),          &doc::LOGOUT),
+    row(Method::GET,    "/accounts/csrf",          Public,  answer!(session::csrf),            &doc::CSRF),
+    row(Method::GET,    "/accounts/profile",       Private, answer!(account::profile),         &doc::PROFILE),
+    row(Method::PATCH,  "/accounts/profile",       Private, answer!(account::update_profile),  &doc::UPDATE_PROFILE),
+    row(Method::POST,   "/accounts/password",      Private, answer!(account::change_password), &doc::CHANGE_PASSWORD),
+    row(Method::GET,    "/accounts/sessions",      Private, answer!(account::sessions),        &doc::SESSIONS),
+    row(Method::DELETE, "/accounts/sessions",      Private, answer!(account::end_sessions),    &doc::END_SESSIONS),
+    row(Method::DELETE, "/accounts/sessions/{id}", Private, answer!(account::end_session),     &doc::END_SESSION),
+    row(Method::GET,    "/.well-known/jwks.json",  Public,  answer!(operations::jwks),         &doc::JWKS),
+    row(Method::GET,    "/healthz",                Public,  answer!(operations::healthz),      &doc::HEALTHZ),
+    row(Method::GET,    "/readyz",                 Public,  answer!(operations::readyz),       &doc::READYZ),
+    row(Method::GET,    "/openapi.json",           Public,  answer!(docs::openapi),            &doc::OPENAPI),
+    row(Method::GET,    "/docs",                   Public,  answer!(docs::page),               &doc::DOCS),
+    row(Method::GET,    "/docs/{asset}",           Public,  answer!(docs::asset),              &doc::DOCS_ASSET),
 ];
 
-const fn row(
-    method: Method,
-    path: &'static str,
-    access: Access,
-    handler: fn() -> MethodRouter<App>,
-    doc: &'static Doc,
-) -> Route {
-    Route { method, path, access, handler, doc }
+const fn row(method: Method, path: &'static str, access: Access, answer: Answer, doc: &'static Doc) -> Route {
+    Route { method, path, access, answer, doc }
 }
 
-/// The table as a router. Each path works with and without a slash at its end; a known path with another method is
-/// `405` with `Allow`.
-pub(crate) fn router(app: &App) -> Router<App> {
+impl Route {
+    /// The methods that it takes; whoever takes `GET` takes `HEAD`.
+    const fn methods(&self) -> MethodFilter {
+        match self.method {
+            Method::POST => MethodFilter::POST,
+            Method::PATCH => MethodFilter::PATCH,
+            Method::DELETE => MethodFilter::DELETE,
+            // The table has no others.
+            _ => MethodFilter::GET,
+        }
+    }
+}
+
+/// The table as a router, behind the layers that are around every route. Each path works with and without a slash at its
+/// end; a known path with another method is `405` with `Allow`.
+///
+/// Each handler has its layers directly around it. A layer around the router as a whole, or around a route, is one more
+/// service in a box, which axum clones for each request, and one more future in another.
+pub(crate) fn router(app: &App, around: &Around) -> Router<App> {
     let guard = AuthLayer::new(app.service.verifier().clone());
-    let mut router = Router::new();
+    // What is there so far is the answer to unknown paths.
+    let mut router = Router::new().layer(around.clone());
     for route in ROUTES {
         let handler = match route.access {
-            Access::Public => (route.handler)(),
-            Access::Private => (route.handler)().route_layer(guard.clone()),
+            Access::Public => on(route.methods(), route.answer.layer(around.clone())),
+            Access::Private => on(route.methods(), route.answer.layer(guard.clone()).layer(around.clone())),
         };
         router = router.route(route.path, handler.clone()).route(&format!("{}/", route.path), handler);
     }
-    router.method_not_allowed_fallback(method_not_allowed)
+    router.method_not_allowed_fallback(method_not_allowed.layer(around.clone()))
 }
 
 /// A route's path as the metrics have it: the same with and without a slash at its end; `other` for a route that isn't

@@ -1,8 +1,8 @@
 //! What is counted, for Prometheus: on a listener of its own, off by default.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use prometheus_client::encoding::text::encode;
@@ -19,6 +19,8 @@ use super::password::pool::Gauges;
 /// The counts of one running server.
 pub(crate) struct Metrics {
     registry: Registry,
+    /// What was looked up in the next two already.
+    alike: RwLock<Vec<Alike>>,
     requests: Family<RequestLabels, Counter>,
     latencies: Family<RouteLabels, Histogram>,
     logins: Family<LoginLabels, Counter>,
@@ -78,6 +80,29 @@ struct RequestLabels {
     status: u16,
 }
 
+/// Requests of the same labels. To compare the labels' places in memory takes less than to hash them twice.
+struct Alike {
+    labels: RequestLabels,
+    requests: Counter,
+    latencies: Histogram,
+}
+
+/// The most labels that are kept so. The labels are static texts, so there are hardly as many.
+const ALIKE_MAX: usize = 256;
+
+impl Alike {
+    fn is(&self, method: &'static str, route: &'static str, status: u16) -> bool {
+        self.labels.status == status
+            && std::ptr::eq(self.labels.route, route)
+            && std::ptr::eq(self.labels.method, method)
+    }
+
+    fn count(&self, took: Duration) {
+        self.latencies.observe(took.as_secs_f64());
+        self.requests.inc();
+    }
+}
+
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct RouteLabels {
     method: &'static str,
@@ -108,6 +133,7 @@ impl Metrics {
         let store = Family::new_with_constructor(seconds as fn() -> Histogram);
         let mut metrics = Self {
             registry: Registry::default(),
+            alike: RwLock::default(),
             requests: Family::default(),
             latencies,
             logins: Family::default(),
@@ -153,8 +179,20 @@ impl Metrics {
 
     /// Counts a request. A client can make up methods and paths, but no labels: those are our own.
     pub(crate) fn request(&self, method: &'static str, route: &'static str, status: u16, took: Duration) {
-        self.latencies.get_or_create(&RouteLabels { method, route }).observe(took.as_secs_f64());
-        self.requests.get_or_create(&RequestLabels { method, route, status }).inc();
+        let known = self.alike.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(alike) = known.iter().find(|alike| alike.is(method, route, status)) {
+            return alike.count(took);
+        }
+        drop(known);
+        let labels = RequestLabels { method, route, status };
+        let requests = self.requests.get_or_create(&labels).clone();
+        let latencies = self.latencies.get_or_create(&RouteLabels { method, route }).clone();
+        let alike = Alike { labels, requests, latencies };
+        alike.count(took);
+        let mut known = self.alike.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() < ALIKE_MAX {
+            known.push(alike);
+        }
     }
 
     pub(super) fn login(&self, result: LoginResult) {

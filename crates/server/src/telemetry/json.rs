@@ -313,7 +313,6 @@ mod tests {
                 f.write_str("chatty")
             }
         }
-        // tracing itself lets no event begin within another, so it is written by hand.
         let text = log(|| info!(value = ?Chatty, "around"));
         for line in text.lines() {
             serde_json::from_str::<Value>(line).unwrap();
