@@ -1,7 +1,7 @@
 //! What the tests of several modules here share.
 
-use countersign_core::Secret;
 use countersign_core::origin::PublicUrl;
+use countersign_core::{Seconds, Secret};
 use tempfile::TempDir;
 
 use super::App;
@@ -28,7 +28,10 @@ pub(crate) fn settings_at(public_url: &str) -> Settings {
 /// A server with one user, [`USER`], and nothing that runs beside the requests. The folder is its database's.
 pub(crate) async fn app() -> (App, TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let builder = Countersign::builder().data_dir(folder.path().join("data"));
+    // Nobody reads the news, and no test is so slow that the last ones are too old to be trusted.
+    let builder = Countersign::builder()
+        .data_dir(folder.path().join("data"))
+        .configure(|settings| settings.liveness_max_age = Seconds(60));
     let countersign = builder.allowed_origin(PAGE).unwrap().build().await.unwrap();
     let service = countersign.service().clone();
     // It takes the background with it.
