@@ -51,7 +51,7 @@ fn refresh() -> (Server, Request<Body>) {
     (server, client.refresh())
 }
 
-#[library_benchmark(config = limit(49_000))]
+#[library_benchmark(config = limit(42_000))]
 #[bench::token_seen_before(setup = profile)]
 fn request_profile((mut server, request): (Server, Request<Body>)) -> Server {
     server.send(request);
@@ -59,7 +59,7 @@ fn request_profile((mut server, request): (Server, Request<Body>)) -> Server {
 }
 
 // Without what the store's thread does.
-#[library_benchmark(config = limit(345_000))]
+#[library_benchmark(config = limit(332_000))]
 #[bench::with_rotation(setup = refresh)]
 fn request_refresh((mut server, request): (Server, Request<Body>)) -> Server {
     server.send(request);
@@ -73,7 +73,7 @@ fn sign_access(tokens: Tokens) -> (Tokens, String) {
     (tokens, token)
 }
 
-#[library_benchmark(config = limit(578_000))]
+#[library_benchmark(config = limit(564_000))]
 #[bench::eddsa(setup = Tokens::new)]
 fn verify_access(tokens: Tokens) -> (Tokens, AccessClaims) {
     let claims = tokens.access_verifier.verify(&tokens.access, tokens.now).unwrap();
@@ -87,7 +87,7 @@ fn sign_refresh(tokens: Tokens) -> (Tokens, String) {
     (tokens, token)
 }
 
-#[library_benchmark(config = limit(47_000))]
+#[library_benchmark(config = limit(39_000))]
 #[bench::hs256(setup = Tokens::new)]
 fn verify_refresh(tokens: Tokens) -> (Tokens, RefreshClaims) {
     let claims = tokens.refresh_verifier.verify(&tokens.refresh, tokens.now).unwrap();
