@@ -30,6 +30,9 @@ pub(crate) struct Liveness {
     users: KnownUsers<User>,
     /// What those may do.
     rights: KnownUsers<Rights>,
+    /// Users whom this node changed, until its news are past that. A failover may lose the change with its news; then
+    /// nothing else would say that the user is as before.
+    changed_here: std::sync::Mutex<Vec<UserId>>,
     /// How often the news told of changed signing keys.
     key_changes: AtomicU64,
     /// Up to where the news are known. Whoever reads the news holds it, so that none is skipped.
@@ -58,6 +61,7 @@ impl Liveness {
             ended: RwLock::default(),
             users: KnownUsers::new(),
             rights: KnownUsers::new(),
+            changed_here: std::sync::Mutex::default(),
             key_changes: AtomicU64::new(0),
             head: Mutex::new(head),
             fresh_at: AtomicI64::new(now.millis()),
@@ -67,10 +71,14 @@ impl Liveness {
     /// Reads the news since the last time. Once this returns, all that was in the store when it was called is known.
     pub(crate) async fn catch_up(&self, now: Timestamp) -> Result<(), StoreError> {
         let mut head = self.head.lock().await;
+        let changed_here = self.changed_here().len();
         let news = self.store.news(*head).await?;
-        // Nothing waits between these two: news that are past are known.
+        // Nothing waits between these: news that are past are known.
         self.take_in(&news);
         *head = news.head;
+        for user in self.changed_here().drain(..changed_here) {
+            self.forget_user(user);
+        }
         self.fresh_at.store(now.millis(), Ordering::Release);
         Ok(())
     }
@@ -85,10 +93,19 @@ impl Liveness {
         self.is_fresh(now).then_some(&self.rights)
     }
 
-    /// Forgets a user whom this node has just changed.
+    /// Forgets a user whom this node has just changed: now, and when the news are past that.
     pub(crate) fn user_changed(&self, user: UserId) {
+        self.forget_user(user);
+        self.changed_here().push(user);
+    }
+
+    fn forget_user(&self, user: UserId) {
         self.users.forget(user);
         self.rights.forget(user);
+    }
+
+    fn changed_here(&self) -> std::sync::MutexGuard<'_, Vec<UserId>> {
+        self.changed_here.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How often the news told of changed signing keys, so far.
@@ -159,7 +176,7 @@ impl Liveness {
                 NewsItem::KeysChanged => {
                     self.key_changes.fetch_add(1, Ordering::AcqRel);
                 }
-                NewsItem::UserChanged(user) => self.user_changed(*user),
+                NewsItem::UserChanged(user) => self.forget_user(*user),
                 NewsItem::RightsChanged => self.rights.forget_all(),
             }
         }
@@ -171,5 +188,49 @@ fn not_live(refusal: Refusal) -> NotLive {
         Refusal::Unknown => NotLive::Unknown,
         Refusal::UserInactive => NotLive::UserInactive,
         Refusal::Ended | Refusal::Reused => NotLive::Ended,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use countersign_store::UserSelector;
+    use serde_json::Map;
+
+    use super::*;
+    use crate::Countersign;
+    use crate::service::password::Password;
+    use crate::service::users::UserToCreate;
+
+    // attack 103
+    #[tokio::test]
+    async fn who_was_changed_here_is_forgotten_again_when_the_news_are_past_that_whatever_they_tell() {
+        let folder = tempfile::tempdir().unwrap();
+        let countersign = Countersign::builder().data_dir(folder.path().join("data")).build().await.unwrap();
+        let service = countersign.service().clone();
+        // It takes the background with it, which reads the news too.
+        drop(countersign);
+        let ana = UserToCreate {
+            username: "ana".to_owned(),
+            email: String::new(),
+            password: Password::new("a pear tree in winter").unwrap(),
+            is_superuser: false,
+            fields: Map::new(),
+        };
+        let user = service.create_user(ana).await.unwrap().id;
+        let (liveness, now) = (&service.liveness, service.now());
+        liveness.catch_up(now).await.unwrap();
+        let users = liveness.users(now).unwrap();
+        let found = service.store.user(UserSelector::Id(user)).await.unwrap().unwrap();
+        // A failover takes the change along, and the news of it, after the user was read.
+        liveness.user_changed(user);
+        for forgotten in [true, false] {
+            let reading = users.recall(user, now).expect_err("the user is known");
+            users.keep(&reading, Arc::new(found.clone()));
+            assert!(users.recall(user, now).is_ok());
+            liveness.catch_up(now).await.unwrap();
+            assert_eq!(users.recall(user, now).is_err(), forgotten);
+        }
     }
 }
