@@ -198,7 +198,6 @@ mod tests {
     use countersign_store::UserSelector;
     use serde_json::Map;
 
-    use super::*;
     use crate::Countersign;
     use crate::service::password::Password;
     use crate::service::users::UserToCreate;
