@@ -174,7 +174,7 @@ impl Service {
         let next = Session::start(next, &self.settings.rotation_policy(), now);
         let event = audit::own(EventKind::PasswordChanged, claims.user, client, now);
         for _ in 0..TRIES {
-            self.outbox.forget_failures(claims.user);
+            self.outbox.forget_failures(claims.user).await;
             let change = self.store.change_password(checked, password.clone(), next.clone(), event.clone());
             if let StartOutcome::Started { user, .. } = self.timed("change_password", change).await? {
                 audit::log(&event);

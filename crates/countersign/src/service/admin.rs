@@ -85,7 +85,7 @@ impl Service {
             network: client.network(),
         };
         let event = audit::own(EventKind::AdminSignIn, found.user.id, client, now);
-        self.outbox.forget_failures(found.user.id);
+        self.outbox.forget_failures(found.user.id).await;
         let start = self.store.start_admin_session(session, login, event.clone());
         match self.timed("start_admin_session", start).await {
             Ok(Some(_)) => {

@@ -52,7 +52,15 @@ impl Outbox {
     }
 
     /// Forgets an account's failed guesses, right before the store does: written after that, they would count again.
-    pub(crate) fn forget_failures(&self, user: UserId) {
+    pub(crate) async fn forget_failures(&self, user: UserId) {
+        let is_under_way = {
+            let waiting = self.lock();
+            waiting.unwritten.is_some() && waiting.last_batch.contains_key(&user)
+        };
+        // What is being written now must be in the store before the store forgets it.
+        if is_under_way {
+            drop(self.writing.lock().await);
+        }
         let mut waiting = self.lock();
         waiting.failures.remove(&user);
         waiting.last_batch.remove(&user);
@@ -228,13 +236,13 @@ mod tests {
         assert_eq!(batch(&outbox, 5), None);
     }
 
-    #[test]
-    fn failures_that_were_forgotten_are_not_written_again() {
+    #[tokio::test]
+    async fn failures_that_were_forgotten_are_not_written_again() {
         let outbox = Outbox::default();
         outbox.failed(failed(1, 3));
         outbox.failed(failed(2, 1));
         assert_eq!(batch(&outbox, 1), Some((1, 0, vec![(1, 3), (2, 1)])));
-        outbox.forget_failures(UserId(1));
+        outbox.forget_failures(UserId(1)).await;
         assert_eq!(batch(&outbox, 2), Some((1, 0, vec![(2, 1)])));
     }
 }

@@ -66,15 +66,17 @@ impl Service {
         let ticket = self.guesses.admit(name, network, standing, now).map_err(NoLeave::Throttled)?;
         let shared = self.guesses.shared(name, network, standing);
         let admitted = self.in_the_store(shared, move |counts| shared.admit(counts, now), now).await;
-        let leave = match admitted {
+        let admitted = match admitted {
             Ok(None) => return Ok(Leave::Here(ticket)),
-            Ok(Some((Ok(()), counts))) => Ok(Leave::Everywhere(shared, counts)),
-            Ok(Some((Err(throttled), _))) => Err(NoLeave::Throttled(throttled)),
+            Ok(Some(admitted)) => Ok(admitted),
             Err(error) => Err(NoLeave::Store(error)),
         };
-        // It is counted there, or it isn't allowed: nothing of it counts here.
+        // It is counted there, or it isn't allowed: nothing of it counts here. That comes before what was seen there is
+        // taken in, or the same try would count twice for a moment, and refuse another one.
         ticket.settle(Outcome::NotChecked, self.now());
-        leave
+        let (admitted, counts) = admitted?;
+        self.guesses.learn(&shared, &counts, self.now());
+        admitted.map(|()| Leave::Everywhere(shared, counts)).map_err(NoLeave::Throttled)
     }
 
     /// Counts how the check went.
@@ -84,7 +86,7 @@ impl Service {
             Leave::Everywhere(shared, counts) if shared.must_tell(outcome, &counts) => {
                 let now = self.now();
                 let settle = move |counts: &mut SharedCounts| shared.settle(counts, outcome, now);
-                if let Err(error) = self.in_the_store(shared, settle, now).await {
+                if let Err(error) = self.change_shared(shared, settle, now).await {
                     tracing::warn!(%error, "how a guess went could not be counted; it stays counted as failed");
                 }
             }
@@ -99,13 +101,26 @@ impl Service {
         // Of the three counts it is the account's; this name and network have never failed.
         let of =
             self.guesses.shared(&NameKey::of_any(&user.to_string()), Client::default().network(), standing);
-        let unlocked = self.in_the_store(of, move |counts| of.unlock(counts), self.now()).await;
+        let unlocked = self.change_shared(of, move |counts| of.unlock(counts), self.now()).await;
         if let Err(error) = unlocked {
             tracing::warn!(%error, "failed guesses could not be forgotten at once; they are in a few seconds");
         }
     }
 
-    /// Changes the counts of a try in the store, if all nodes meet there, and remembers what was seen.
+    /// Changes the counts of a try in the store, if all nodes meet there, and takes in what was seen.
+    async fn change_shared(
+        &self,
+        of: SharedTry,
+        change: impl Fn(&mut SharedCounts) + Send + Sync + 'static,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        if let Some(((), counts)) = self.in_the_store(of, change, now).await? {
+            self.guesses.learn(&of, &counts, self.now());
+        }
+        Ok(())
+    }
+
+    /// Changes the counts of a try in the store, if all nodes meet there.
     async fn in_the_store<T: Send + 'static>(
         &self,
         of: SharedTry,
@@ -115,10 +130,6 @@ impl Service {
         let keys = self.sharing.keys(&of);
         // It is closed with the service, and then the store is closed too.
         let _place = self.sharing.places.acquire().await;
-        let changed = self.store.change_counts(keys, change, now).await?;
-        if let Some((_, counts)) = &changed {
-            self.guesses.learn(&of, counts, self.now());
-        }
-        Ok(changed)
+        self.store.change_counts(keys, change, now).await
     }
 }

@@ -109,7 +109,7 @@ impl Service {
             ..audit::own(EventKind::Login, found.user.id, client, now)
         };
         let logged = event.clone();
-        self.outbox.forget_failures(found.user.id);
+        self.outbox.forget_failures(found.user.id).await;
         let start = self.store.start_session(session.clone(), login, event);
         match self.timed("start_session", start).await {
             Ok(StartOutcome::Started { user, rights, ended }) => {

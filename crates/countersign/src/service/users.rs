@@ -88,7 +88,7 @@ impl Service {
         self.check_policy(&password, user)?;
         let password = self.hash_password(Client::default().network(), password).await?;
         let event = self.done_to(user.id, EventKind::PasswordSet);
-        self.outbox.forget_failures(user.id);
+        self.outbox.forget_failures(user.id).await;
         let done = self.store.set_password(user.id, password, event.clone()).await?;
         self.unlock_shared(user.id).await;
         self.told(done, &event).await
@@ -118,7 +118,7 @@ impl Service {
     /// Forgets the failed guesses at a user's password.
     pub async fn unlock_user(&self, user: UserId) -> Result<(), Error> {
         let event = self.done_to(user, EventKind::UserUnlocked);
-        self.outbox.forget_failures(user);
+        self.outbox.forget_failures(user).await;
         let done = self.store.unlock(user, event.clone()).await?;
         self.unlock_shared(user).await;
         self.told(done, &event).await

@@ -204,7 +204,7 @@ impl People<'_> {
         self.actor.needs(BuiltIn::UsersUnlock)?;
         self.within_reach(id).await?;
         let event = self.done_to(id, EventKind::UserUnlocked);
-        self.service.outbox.forget_failures(id);
+        self.service.outbox.forget_failures(id).await;
         let done = self.service.store.unlock(id, event.clone()).await?;
         self.service.unlock_shared(id).await;
         self.service.told(done, &event).await

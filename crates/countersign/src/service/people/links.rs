@@ -77,7 +77,7 @@ impl Service {
             detail: Map::from_iter([("by".to_owned(), "link".into())]),
             ..audit::own(EventKind::PasswordSet, user.id, client, self.now())
         };
-        self.outbox.forget_failures(user.id);
+        self.outbox.forget_failures(user.id).await;
         let set = self.store.use_password_link(link_hash(token)?, password, event.clone());
         let user = self.timed("use_password_link", set).await?.ok_or(Error::LinkInvalid)?;
         self.unlock_shared(user.id).await;
